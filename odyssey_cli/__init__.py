@@ -1,0 +1,1 @@
+"""The `odyssey` command line: local cloud, deploy, and one group of commands per flow."""
