@@ -1,0 +1,37 @@
+"""The app: settings in, stacks out. `python app.py` synthesizes and checks all of it."""
+
+import json
+from pathlib import Path
+
+from aws_cdk import App, Validations
+from cdk_nag import AwsSolutionsChecks, ServerlessChecks
+from odyssey_constructs.config import Config
+
+from stacks.event_aggregator import EventAggregator
+from stacks.operations import Operations
+
+
+def build(app: App) -> None:
+    """Put the stacks and the checks into `app`, whose context holds the settings."""
+    config = Config.from_context(app.node.get_all_context())
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app), ServerlessChecks(app))
+
+    operations = Operations(app, "Operations", config=config)
+    for system in [
+        EventAggregator(app, "EventAggregator", config=config),
+    ]:
+        # Its parameter names the alarm topic, its role lets the API log.
+        system.add_stack_dependency(operations)
+
+
+def context_defaults() -> dict[str, object]:
+    """Return the context of cdk.json, which only the CDK CLI would read by itself."""
+    file = Path(__file__).with_name("cdk.json")
+    context: dict[str, object] = json.loads(file.read_text(encoding="utf-8"))["context"]
+    return context
+
+
+if __name__ == "__main__":
+    app = App(context=context_defaults())
+    build(app)
+    app.synth()

@@ -1,0 +1,1 @@
+"""Reusable constructs: the defaults every stack shares, stated once and tested once."""

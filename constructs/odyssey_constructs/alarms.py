@@ -1,0 +1,99 @@
+"""Alarms, and the one topic on which the whole app tells somebody about them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from aws_cdk import aws_ssm as ssm
+from constructs import Construct
+
+from odyssey_constructs.encryption import encryption_key
+
+if TYPE_CHECKING:
+    from odyssey_constructs.config import Config
+
+# The period of every alarm's metric.
+FIVE_MINUTES = Duration.minutes(5)
+
+# How a stack finds the topic without an export, which would tie the stacks' life cycles.
+TOPIC_PARAMETER = "/aws-odyssey/alarm-topic-arn"
+
+
+class AlarmTopic(Construct):
+    """The app's alarm topic, announced in the parameter store, with its e-mail subscription.
+
+    In prod it is encrypted with the stack's own key: the SNS key that AWS manages does not let
+    CloudWatch publish ("Encrypting Amazon SNS topics", 2026-11-21). In dev it is unencrypted;
+    an alarm's text holds no data of the flows.
+    """
+
+    def __init__(self, scope: Construct, id: str, *, config: Config) -> None:
+        super().__init__(scope, id)
+        key = encryption_key(self, config=config)
+        self.topic = sns.Topic(self, "Topic", enforce_ssl=True, master_key=key)
+        self.topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="AlarmsOfThisAccount",
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                actions=["sns:Publish"],
+                resources=[self.topic.topic_arn],
+                conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
+            )
+        )
+        if key is not None:
+            key.grant(
+                iam.ServicePrincipal("cloudwatch.amazonaws.com"),
+                "kms:Decrypt",
+                "kms:GenerateDataKey",
+            )
+        ssm.StringParameter(
+            self,
+            "Arn",
+            parameter_name=TOPIC_PARAMETER,
+            string_value=self.topic.topic_arn,
+            description="The alarm topic of all AWS Odyssey stacks",
+        )
+        if config.alarm_email:
+            self.topic.add_subscription(subscriptions.EmailSubscription(config.alarm_email))
+
+
+def alarm(
+    scope: Construct,
+    id: str,
+    *,
+    metric: cloudwatch.Metric,
+    threshold: float,
+    description: str,
+    evaluation_periods: int = 1,
+) -> cloudwatch.Alarm:
+    """Make an alarm that tells the app's topic when `metric` reaches `threshold`.
+
+    Missing data is good: these metrics exist only while something happens. `description` is
+    what a person reads first; it says what is wrong and what that means.
+    """
+    made = cloudwatch.Alarm(
+        scope,
+        id,
+        metric=metric,
+        threshold=threshold,
+        evaluation_periods=evaluation_periods,
+        comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+        treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        alarm_description=description,
+    )
+    made.add_alarm_action(actions.SnsAction(_topic(Stack.of(scope))))
+    return made
+
+
+def _topic(stack: Stack) -> sns.ITopic:
+    existing = stack.node.try_find_child("AlarmTopic")
+    if existing is not None:
+        return cast("sns.ITopic", existing)
+    arn = ssm.StringParameter.value_for_string_parameter(stack, TOPIC_PARAMETER)
+    return sns.Topic.from_topic_arn(stack, "AlarmTopic", arn)

@@ -1,0 +1,1 @@
+"""One module per stack: each reads as a wiring diagram."""
