@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 # The period of every alarm's metric.
 FIVE_MINUTES = Duration.minutes(5)
 
-# How a stack finds the topic without an export, which would tie the stacks' life cycles.
-TOPIC_PARAMETER = "/aws-odyssey/alarm-topic-arn"
+# How a stack finds the topic without an export, which would tie the stacks' life cycles. The
+# parameter store keeps names that begin with aws for itself.
+TOPIC_PARAMETER = "/odyssey/alarm-topic-arn"
 
 
 class AlarmTopic(Construct):

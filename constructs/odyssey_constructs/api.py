@@ -69,6 +69,8 @@ class IamApi(Construct):
                 access_log_format=apigateway.AccessLogFormat.custom(json.dumps(_ACCESS_LOG)),
             ),
         )
+        # The output that RestApi adds by itself; a stack names its own.
+        self.api.node.try_remove_child("Endpoint")
         self._answer_problems()
         self.client_policy = iam.ManagedPolicy(
             self, "ClientPolicy", description=f"May call {Stack.of(self).stack_name}'s API"

@@ -1,1 +1,85 @@
-def handler(e,c): pass
+"""POST /trigger-event: validates an event and stores it once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.logging import correlation_paths
+from aws_lambda_powertools.metrics import MetricUnit
+from shared import clients, requests, times
+from shared.environment import required
+from shared.problems import Problem
+
+from event_aggregator import events
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+logger = Logger()
+metrics = Metrics()
+app = APIGatewayRestResolver()
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The function's environment."""
+
+    table: str
+    group_by: tuple[str, ...]
+    ttl_days: int
+
+
+@cache
+def settings() -> Settings:
+    """Read the environment once."""
+    return Settings(
+        table=required("EVENTS_TABLE"),
+        group_by=tuple(json.loads(required("GROUP_BY"))),
+        ttl_days=int(required("EVENT_TTL_DAYS")),
+    )
+
+
+@app.post("/trigger-event")
+def trigger_event() -> Response[str]:
+    """Accept an event: 202 with its id, the same for a repeated idempotency key."""
+    request = app.current_event
+    identity = request.request_context.identity
+    event = events.make_event(
+        requests.json_object(request, max_bytes=events.MAX_BODY_BYTES),
+        group_by=settings().group_by,
+        idempotency_key=request.headers.get("idempotency-key"),
+        # A role's id without its session name: a retry may come from another session.
+        caller=(identity.caller or "").partition(":")[0],
+        received_at=times.now(),
+        correlation_id=request.request_context.request_id,
+    )
+    receipt = events.store(
+        event, table=settings().table, ttl_days=settings().ttl_days, client=clients.dynamodb()
+    )
+    metrics.add_metric("EventsRepeated" if receipt.repeated else "EventsAccepted", MetricUnit.Count, 1)
+    return Response(
+        status_code=HTTPStatus.ACCEPTED,
+        content_type="application/json",
+        body=json.dumps({"event_id": receipt.event_id, "received_at": receipt.received_at}),
+    )
+
+
+@app.exception_handler(Problem)
+def refuse(problem: Problem) -> Response[str]:
+    """Answer a refusal; its reason is logged, the body is not."""
+    logger.info("refused", problem=problem.type)
+    metrics.add_metric("EventsRefused", MetricUnit.Count, 1)
+    return problem.response()
+
+
+@logger.inject_lambda_context(correlation_id_path=correlation_paths.API_GATEWAY_REST)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Lambda's entry point."""
+    return app.resolve(event, context)

@@ -1,1 +1,86 @@
-def handler(e,c): pass
+"""GET /get-summary and GET /get-summary/{id}."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.logging import correlation_paths
+from shared import clients
+from shared.environment import required
+from shared.problems import Problem
+
+from event_aggregator import summaries
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+logger = Logger()
+app = APIGatewayRestResolver()
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The function's environment."""
+
+    table: str
+    ranking: str
+
+
+@cache
+def settings() -> Settings:
+    """Read the environment once."""
+    return Settings(table=required("SUMMARIES_TABLE"), ranking=required("RANKING"))
+
+
+@app.get("/get-summary")
+def get_summaries() -> Response[str]:
+    """Answer a page of summaries, highest count first."""
+    query = app.current_event.query_string_parameters
+    return _json(
+        summaries.read_page(
+            query.get("limit"),
+            query.get("cursor"),
+            table=settings().table,
+            index=settings().ranking,
+            client=clients.dynamodb(),
+        )
+    )
+
+
+@app.get("/get-summary/<id>")
+def get_summary(id: str) -> Response[str]:
+    """Answer one summary."""
+    return _json(summaries.read_one(id, table=settings().table, client=clients.dynamodb()))
+
+
+@app.not_found
+def unknown_path(_error: Exception) -> Response[str]:
+    """Answer for an id that no route takes, such as one with a slash in it."""
+    return summaries.unknown().response()
+
+
+@app.exception_handler(Problem)
+def refuse(problem: Problem) -> Response[str]:
+    """Answer a refusal."""
+    logger.info("refused", problem=problem.type)
+    return problem.response()
+
+
+def _json(body: dict[str, Any]) -> Response[str]:
+    return Response(
+        status_code=HTTPStatus.OK,
+        content_type="application/json",
+        body=json.dumps(body, ensure_ascii=False),
+    )
+
+
+@logger.inject_lambda_context(correlation_id_path=correlation_paths.API_GATEWAY_REST)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Lambda's entry point."""
+    return app.resolve(event, context)

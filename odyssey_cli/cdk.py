@@ -1,0 +1,157 @@
+"""Runs the real CDK: one synth of the app, then its CLI on the assembly."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from typing import TYPE_CHECKING
+
+from odyssey_cli import paths
+from odyssey_cli.cloud import ACCOUNT, REGION
+from odyssey_cli.errors import OdysseyError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from odyssey_cli.target import Target
+
+# "EventAggregator |  3/45 | 1:32:11 AM | CREATE_COMPLETE | AWS::SNS::Topic | …"
+_EVENT = re.compile(r"^(?P<stack>[\w-]+) \| +(?P<done>\d+)/(?P<all>\d+) \|.*?\| (?P<what>[A-Z_]+) ")
+_QUIET = {
+    # Nothing that we run for a user reports to anybody.
+    "CDK_DISABLE_CLI_TELEMETRY": "true",
+    "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "true",
+}
+
+
+
+def synthesize(
+    target: Target, *, context: Mapping[str, str] | None = None, validate: bool = False
+) -> Path:
+    """Run app.py once and return the folder of the cloud assembly.
+
+    Args:
+        target: what it is for.
+        context: settings, as `cdk -c` takes them.
+        validate: also check against CloudFormation's own rules, which takes some seconds.
+
+    Raises:
+        OdysseyError: the app refused its settings or a check found something.
+    """
+    assembly = target.state / "cdk.out"
+    environment = target.environment | _QUIET | {
+        "CDK_OUTDIR": str(assembly),
+        "CDK_CONTEXT_JSON": json.dumps(context or {}),
+        "CDK_VALIDATION": "true" if validate else "false",
+    }
+    ran = subprocess.run(
+        [sys.executable, str(paths.ROOT / "app.py")],
+        cwd=paths.ROOT, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if ran.returncode != 0:
+        raise OdysseyError(_reason(ran.stderr + ran.stdout), "Mend that and run it again.")
+    return assembly
+
+
+def stacks(assembly: Path) -> list[str]:
+    """Return the names of the stacks in an assembly, in the order they depend on each other."""
+    manifest = json.loads((assembly / "manifest.json").read_text(encoding="utf-8"))
+    found = {
+        name: artifact.get("dependencies", [])
+        for name, artifact in manifest["artifacts"].items()
+        if artifact["type"] == "aws:cloudformation:stack"
+    }
+    ordered: list[str] = []
+    while len(ordered) < len(found):
+        ordered += [
+            name
+            for name, needs in found.items()
+            if name not in ordered and all(n in ordered for n in needs if n in found)
+        ]
+    return ordered
+
+
+def bootstrap(target: Target) -> None:
+    """Make the CDK's asset bucket and roles on the local cloud."""
+    with tempfile.TemporaryDirectory() as empty:
+        # In the project's folder the CLI would synthesize the app first.
+        _run(target, ["bootstrap", f"aws://{ACCOUNT}/{REGION}"], cwd=empty)
+
+
+def deploy(
+    target: Target, assembly: Path, names: Sequence[str], *, progress: Callable[[str, int, int], None] | None = None
+) -> None:
+    """Deploy stacks and those they depend on; all of them when `names` is empty."""
+    _run(
+        target,
+        ["deploy", *(names or ["--all"]), "--require-approval", "never", "--progress", "events"],
+        assembly=assembly,
+        progress=progress,
+    )
+
+
+def destroy(
+    target: Target, assembly: Path, names: Sequence[str], *, progress: Callable[[str, int, int], None] | None = None
+) -> None:
+    """Destroy stacks and those that depend on them; all of them when `names` is empty."""
+    _run(
+        target,
+        ["destroy", *(names or ["--all"]), "--force", "--progress", "events"],
+        assembly=assembly,
+        progress=progress,
+    )
+
+
+def _run(
+    target: Target,
+    arguments: Sequence[str],
+    *,
+    assembly: Path | None = None,
+    cwd: str | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> None:
+    command = ["node", str(paths.CDK_CLI), *arguments, "--no-notices", "--no-color"]
+    if assembly is not None:
+        command += ["--app", str(assembly)]
+    environment = target.environment | _QUIET
+    environment["PATH"] = f"{paths.VENV / 'bin'}{os.pathsep}{environment.get('PATH', '')}"
+    lines: list[str] = []
+    process = subprocess.Popen(
+        command, cwd=cwd or str(target.state), env=environment, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    try:
+        for line in process.stdout or ():
+            lines.append(line.rstrip())
+            event = _EVENT.match(line)
+            if event and progress:
+                progress(event["stack"], int(event["done"]), int(event["all"]))
+        failed = process.wait() != 0
+    except BaseException:
+        process.terminate()
+        process.wait()
+        raise
+    if failed:
+        raise OdysseyError(
+            f"cdk {arguments[0]} failed:\n{_reason(chr(10).join(lines))}",
+            "The lines above are the CDK's own; mend what they name and run it again.",
+        )
+
+
+def _reason(output: str) -> str:
+    """Return the part of a tool's output that says what went wrong."""
+    lines = [line for line in output.splitlines() if line.strip()]
+    own = [line for line in lines if line.startswith(("odyssey_constructs.", "ValueError:"))]
+    if own:
+        return own[-1].partition(": ")[2]
+    findings = [n for n, line in enumerate(lines) if line.startswith("ERROR ")]
+    if findings:
+        stop = next((n for n, line in enumerate(lines) if line.startswith("jsii.errors")), None)
+        return "\n".join(lines[findings[0] : stop])
+    failures = [line for line in lines if "❌" in line or "FAILED" in line or "rror:" in line]
+    return "\n".join(failures[-12:] or lines[-12:])

@@ -1,0 +1,1 @@
+"""A client of each system, as its users would write one."""

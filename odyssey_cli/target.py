@@ -1,0 +1,148 @@
+"""Where a command goes: the local cloud, or the AWS account that the user named."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Literal
+from urllib.parse import urlsplit
+
+import typer
+
+from odyssey_cli import cloud, paths
+from odyssey_cli.console import err
+from odyssey_cli.errors import OdysseyError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import boto3
+
+LOCAL_STATE = paths.STATE / "local"
+
+TargetOption = Annotated[
+    Literal["local", "aws"],
+    typer.Option("--target", help="Where to go; AWS only when you say so.", envvar="ODYSSEY_TARGET"),
+]
+YesOption = Annotated[
+    bool, typer.Option("--yes", help="Do not ask before going to an AWS account.")
+]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where calls go.
+
+    Attributes:
+        environment: the whole environment for a client process that goes there.
+        state: the folder for what commands keep about it.
+        local: the local cloud, None on AWS.
+    """
+
+    environment: dict[str, str]
+    state: Path
+    local: cloud.Cloud | None
+
+    @cached_property
+    def session(self) -> boto3.Session:
+        """A boto3 session that goes there."""
+        import boto3  # noqa: PLC0415 - half a second that most commands do not need
+
+        if self.local is None:
+            return boto3.Session()
+        return boto3.Session("test", "test", region_name=cloud.REGION)
+
+    @property
+    def endpoint(self) -> str | None:
+        """The endpoint of every service; None for AWS's own."""
+        return self.local.endpoint if self.local else None
+
+    def outputs(self, stack: str) -> dict[str, str]:
+        """Return a deployed stack's outputs, API addresses as they are reached from here.
+
+        Raises:
+            OdysseyError: the stack is not deployed there.
+        """
+        from botocore.exceptions import ClientError  # noqa: PLC0415
+
+        formation = self.session.client("cloudformation", endpoint_url=self.endpoint)
+        try:
+            described = formation.describe_stacks(StackName=stack)["Stacks"][0]
+        except ClientError as error:
+            if "does not exist" not in str(error):
+                raise
+            raise OdysseyError(
+                f"The stack {stack} is not deployed.", f"Run ./odyssey deploy {stack} first."
+            ) from None
+        found = {each["OutputKey"]: each["OutputValue"] for each in described.get("Outputs", [])}
+        return {name: self._reachable(value) for name, value in found.items()}
+
+    def _reachable(self, value: str) -> str:
+        """Turn an API's AWS address into the one the local cloud serves it at."""
+        host, path = urlsplit(value).hostname or "", urlsplit(value).path
+        if self.local is None or ".execute-api." not in host:
+            return value
+        return f"{self.local.endpoint}/_aws/execute-api/{host.partition('.')[0]}{path}"
+
+
+def local(state: Path = LOCAL_STATE) -> Target:
+    """Return the local cloud that runs on a state folder.
+
+    Raises:
+        OdysseyError: none runs there.
+    """
+    running = cloud.find(state)
+    if running is None:
+        raise OdysseyError(
+            "No local cloud is running.",
+            "Start one with ./odyssey up, or name an AWS account with --target aws.",
+        )
+    return at(running)
+
+
+def at(running: cloud.Cloud) -> Target:
+    """Return the target of a running local cloud."""
+    return Target(running.client_environment(), running.state, running)
+
+
+def resolve(name: Literal["local", "aws"], *, yes: bool = False) -> Target:
+    """Return the named target; for AWS, say which account first and ask.
+
+    Raises:
+        OdysseyError: no local cloud is running, or the account is not to be used.
+    """
+    return local() if name == "local" else _aws(yes=yes)
+
+
+def _aws(*, yes: bool) -> Target:
+    import boto3  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    session = boto3.Session()
+    try:
+        account = session.client("sts").get_caller_identity()["Account"]
+    except (BotoCoreError, ClientError) as error:
+        raise OdysseyError(
+            f"AWS does not know you: {error}.".replace("..", "."),
+            "Set AWS_PROFILE, or renew your session with aws sso login.",
+        ) from error
+    err.print(
+        f"account [bold]{account}[/bold]  region {session.region_name}  "
+        f"profile {session.profile_name}"
+    )
+    expected = os.environ.get("ODYSSEY_ACCOUNT")
+    if expected and expected != account:
+        raise OdysseyError(
+            f"ODYSSEY_ACCOUNT is {expected}, but these credentials are of {account}.",
+            "Switch the profile, or unset ODYSSEY_ACCOUNT.",
+        )
+    if not yes:
+        if not sys.stdin.isatty():
+            raise OdysseyError(
+                "Nobody is here to confirm the account.", "Add --yes to go on without asking."
+            )
+        typer.confirm("Go on with this account?", abort=True, err=True)
+    environment = dict(os.environ) | {"ODYSSEY_TARGET": "aws"}
+    return Target(environment, paths.STATE / "aws", None)
