@@ -29,7 +29,6 @@ _QUIET = {
 }
 
 
-
 def synthesize(
     target: Target, *, context: Mapping[str, str] | None = None, validate: bool = False
 ) -> Path:
@@ -44,11 +43,15 @@ def synthesize(
         OdysseyError: the app refused its settings or a check found something.
     """
     assembly = target.state / "cdk.out"
-    environment = target.environment | _QUIET | {
-        "CDK_OUTDIR": str(assembly),
-        "CDK_CONTEXT_JSON": json.dumps(context or {}),
-        "CDK_VALIDATION": "true" if validate else "false",
-    }
+    environment = (
+        target.environment
+        | _QUIET
+        | {
+            "CDK_OUTDIR": str(assembly),
+            "CDK_CONTEXT_JSON": json.dumps(context or {}),
+            "CDK_VALIDATION": "true" if validate else "false",
+        }
+    )
     ran = subprocess.run(
         [sys.executable, str(paths.ROOT / "app.py")],
         cwd=paths.ROOT, env=environment, capture_output=True, text=True, check=False,
@@ -84,7 +87,11 @@ def bootstrap(target: Target) -> None:
 
 
 def deploy(
-    target: Target, assembly: Path, names: Sequence[str], *, progress: Callable[[str, int, int], None] | None = None
+    target: Target,
+    assembly: Path,
+    names: Sequence[str],
+    *,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> None:
     """Deploy stacks and those they depend on; all of them when `names` is empty."""
     _run(
@@ -96,7 +103,11 @@ def deploy(
 
 
 def destroy(
-    target: Target, assembly: Path, names: Sequence[str], *, progress: Callable[[str, int, int], None] | None = None
+    target: Target,
+    assembly: Path,
+    names: Sequence[str],
+    *,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> None:
     """Destroy stacks and those that depend on them; all of them when `names` is empty."""
     _run(

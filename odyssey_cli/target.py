@@ -24,7 +24,9 @@ LOCAL_STATE = paths.STATE / "local"
 
 TargetOption = Annotated[
     Literal["local", "aws"],
-    typer.Option("--target", help="Where to go; AWS only when you say so.", envvar="ODYSSEY_TARGET"),
+    typer.Option(
+        "--target", help="Where to go; AWS only when you say so.", envvar="ODYSSEY_TARGET"
+    ),
 ]
 YesOption = Annotated[
     bool, typer.Option("--yes", help="Do not ask before going to an AWS account.")

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from aws_cdk import CfnOutput, Duration
+
 from odyssey_constructs.api import IamApi
 from odyssey_constructs.dashboard import dashboard
 from odyssey_constructs.function import PythonFunction
@@ -88,4 +89,5 @@ class EventAggregator(OdysseyStack):
         CfnOutput(self, "ApiUrl", value=api.url)
         CfnOutput(self, "ClientPolicyArn", value=api.client_policy.managed_policy_arn)
         CfnOutput(self, "EventsTable", value=events.table.table_name)
+        CfnOutput(self, "EventTtlDays", value=str(config.aggregator_event_ttl_days or 0))
         CfnOutput(self, "SummariesTable", value=summaries.table.table_name)

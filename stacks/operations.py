@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from aws_cdk import CfnOutput
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_iam as iam
+
 from odyssey_constructs.alarms import AlarmTopic
 from odyssey_constructs.findings import acknowledge
 from odyssey_constructs.stack import OdysseyStack
@@ -24,9 +25,7 @@ class Operations(OdysseyStack):
     """
 
     def __init__(self, scope: Construct, id: str, *, config: Config) -> None:
-        super().__init__(
-            scope, id, config=config, description="What all AWS Odyssey stacks share"
-        )
+        super().__init__(scope, id, config=config, description="What all AWS Odyssey stacks share")
         alarms = AlarmTopic(self, "Alarms", config=config)
         CfnOutput(self, "AlarmTopicArn", value=alarms.topic.topic_arn)
 

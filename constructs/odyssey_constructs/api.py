@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, cast
 from aws_cdk import Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_iam as iam
-from constructs import Construct
 
+from constructs import Construct
 from odyssey_constructs.alarms import FIVE_MINUTES, alarm
 from odyssey_constructs.findings import acknowledge
 from odyssey_constructs.retention import log_group

@@ -132,9 +132,11 @@ def _email(key: str, value: object) -> str:
 def _names(key: str, value: object) -> tuple[str, ...]:
     """Accept a JSON list from cdk.json, or names separated by commas."""
     parts = value.split(",") if isinstance(value, str) else value
-    names = [part.strip() for part in parts] if isinstance(parts, list) and all(
-        isinstance(part, str) for part in parts
-    ) else []
+    names = (
+        [part.strip() for part in parts]
+        if isinstance(parts, list) and all(isinstance(part, str) for part in parts)
+        else []
+    )
     if not names or not all(names) or len(set(names)) != len(names):
         raise ConfigError(f"{key}={value!r} is not a list of different field names.")
     return tuple(names)

@@ -10,7 +10,6 @@ from aws_cdk import aws_kms as kms
 
 if TYPE_CHECKING:
     from constructs import Construct
-
     from odyssey_constructs.config import Config
 
 _ID = "EncryptionKey"
@@ -34,9 +33,15 @@ def encryption_key(scope: Construct, *, config: Config) -> kms.Key | None:
     key.add_to_resource_policy(
         iam.PolicyStatement(
             principals=[iam.ServicePrincipal(f"logs.{stack.region}.amazonaws.com")],
-            actions=["kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo",
-                     "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext",
-                     "kms:DescribeKey"],
+            actions=[
+                "kms:Encrypt",
+                "kms:Decrypt",
+                "kms:ReEncryptFrom",
+                "kms:ReEncryptTo",
+                "kms:GenerateDataKey",
+                "kms:GenerateDataKeyWithoutPlaintext",
+                "kms:DescribeKey",
+            ],
             resources=["*"],
             conditions={
                 "ArnLike": {

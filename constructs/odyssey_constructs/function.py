@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from constructs import Construct
 
+from constructs import Construct
 from odyssey_constructs.alarms import FIVE_MINUTES, alarm
 from odyssey_constructs.bundling import code
 from odyssey_constructs.findings import acknowledge

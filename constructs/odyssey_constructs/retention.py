@@ -11,7 +11,6 @@ from odyssey_constructs.encryption import encryption_key
 
 if TYPE_CHECKING:
     from constructs import Construct
-
     from odyssey_constructs.config import Config
 
 

@@ -9,7 +9,6 @@ from aws_cdk import CliCredentialsStackSynthesizer, IStackSynthesizer, Stack, Ta
 
 if TYPE_CHECKING:
     from constructs import Construct
-
     from odyssey_constructs.config import Config
 
 PROJECT = "aws-odyssey"

@@ -8,8 +8,8 @@ import jsii
 from aws_cdk import Duration
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
-from constructs import Construct
 
+from constructs import Construct
 from odyssey_constructs.alarms import FIVE_MINUTES, alarm
 from odyssey_constructs.encryption import encryption_key
 from odyssey_constructs.findings import acknowledge
@@ -80,7 +80,8 @@ class StreamConsumer(Construct):
             self.dead_letters, "AwsSolutions-SQS3", "This queue is itself a dead-letter queue."
         )
         acknowledge(
-            self.dead_letters, "Serverless-SQSRedrivePolicy",
+            self.dead_letters,
+            "Serverless-SQSRedrivePolicy",
             "This queue is itself a dead-letter queue.",
         )
 
@@ -105,7 +106,9 @@ class StreamConsumer(Construct):
             bisect_batch_on_error=True,
             retry_attempts=retry_attempts,
             on_failure=_Queue(self.dead_letters),
-            filters=[lambda_.FilterCriteria.filter({"eventName": lambda_.FilterRule.is_equal("INSERT")})],
+            filters=[
+                lambda_.FilterCriteria.filter({"eventName": lambda_.FilterRule.is_equal("INSERT")})
+            ],
         )
         # Without this the mapping can be made before the role may read the stream.
         self.mapping.node.add_dependency(function.role)

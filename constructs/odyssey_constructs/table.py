@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aws_cdk import aws_dynamodb as dynamodb
-from constructs import Construct
 
+from constructs import Construct
 from odyssey_constructs.encryption import encryption_key
 from odyssey_constructs.findings import acknowledge
 from odyssey_constructs.retention import removal_policy

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
-from shared import clients, times
-from shared.environment import required
 
 from event_aggregator.aggregation import Counted, Tables, count
+from shared import clients, times
+from shared.environment import required
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -27,7 +27,7 @@ def tables() -> Tables:
 
 @logger.inject_lambda_context
 @metrics.log_metrics
-def handler(event: dict[str, Any], context: LambdaContext) -> None:
+def handler(event: dict[str, Any], _context: LambdaContext) -> None:
     """Lambda's entry point. Whatever it raises brings the whole batch again."""
     events = [Counted.from_record(record) for record in event["Records"]]
     result = count(events, tables=tables(), now=times.now(), client=clients.dynamodb())

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
 from shared import strict_json
 from shared.problems import Problem, bad_request
 from shared.times import rfc3339
@@ -76,9 +77,7 @@ def make_event(
     if missing:
         raise bad_request("missing-field", f"The body lacks the field {missing[0]!r}.")
     body = strict_json.canonical(data)
-    group = (
-        strict_json.canonical({name: data[name] for name in group_by}) if group_by else body
-    )
+    group = strict_json.canonical({name: data[name] for name in group_by}) if group_by else body
     return Event(
         id=_event_id(idempotency_key, caller),
         received_at=received_at,
@@ -99,9 +98,7 @@ class Receipt:
     repeated: bool
 
 
-def store(
-    event: Event, *, table: str, ttl_days: int | None, client: DynamoDBClient
-) -> Receipt:
+def store(event: Event, *, table: str, ttl_days: int | None, client: DynamoDBClient) -> Receipt:
     """Store the event unless it is there already.
 
     Raises:

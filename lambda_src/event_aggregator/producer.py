@@ -12,11 +12,11 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.metrics import MetricUnit
+
+from event_aggregator import events
 from shared import clients, requests, times
 from shared.environment import required
 from shared.problems import Problem
-
-from event_aggregator import events
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -62,7 +62,9 @@ def trigger_event() -> Response[str]:
     receipt = events.store(
         event, table=settings().table, ttl_days=settings().ttl_days, client=clients.dynamodb()
     )
-    metrics.add_metric("EventsRepeated" if receipt.repeated else "EventsAccepted", MetricUnit.Count, 1)
+    metrics.add_metric(
+        "EventsRepeated" if receipt.repeated else "EventsAccepted", MetricUnit.Count, 1
+    )
     return Response(
         status_code=HTTPStatus.ACCEPTED,
         content_type="application/json",

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.logging import correlation_paths
+
+from event_aggregator import summaries
 from shared import clients
 from shared.environment import required
 from shared.problems import Problem
-
-from event_aggregator import summaries
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

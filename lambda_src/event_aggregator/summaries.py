@@ -8,9 +8,8 @@ import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from shared.problems import Problem, bad_request
-
 from event_aggregator.aggregation import RANKING
+from shared.problems import Problem, bad_request
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient

@@ -48,9 +48,7 @@ def parse(body: bytes) -> Json:
             parse_float=_float,
         )
     except json.JSONDecodeError as error:
-        raise InvalidJson(
-            f"The body is not JSON: {error.msg} at character {error.pos}."
-        ) from None
+        raise InvalidJson(f"The body is not JSON: {error.msg} at character {error.pos}.") from None
     except RecursionError:
         raise InvalidJson(f"The body is nested deeper than {MAX_DEPTH} levels.") from None
     _check(value, MAX_DEPTH)

@@ -1,0 +1,43 @@
+"""Everything that exists on a local cloud, so that leftovers show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from odyssey_cli.target import Target
+
+# Service, paginated call, list in its answer, name in an entry ("" where entries are names).
+_LISTINGS = [
+    ("apigateway", "get_rest_apis", "items", "id"),
+    ("cloudformation", "list_stacks", "StackSummaries", "StackName"),
+    ("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
+    ("cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName"),
+    ("dynamodb", "list_tables", "TableNames", ""),
+    ("iam", "list_roles", "Roles", "RoleName"),
+    ("lambda", "list_event_source_mappings", "EventSourceMappings", "UUID"),
+    ("lambda", "list_functions", "Functions", "FunctionName"),
+    ("logs", "describe_log_groups", "logGroups", "logGroupName"),
+    ("sns", "list_topics", "Topics", "TopicArn"),
+    ("sqs", "list_queues", "QueueUrls", ""),
+    ("ssm", "describe_parameters", "Parameters", "Name"),
+]
+
+
+def everything(target: Target) -> set[str]:
+    """Return `service name` of every resource of the kinds our stacks have."""
+    found: set[str] = set()
+    for service, call, key, name in _LISTINGS:
+        client = target.session.client(service, endpoint_url=target.endpoint)
+        for page in client.get_paginator(call).paginate():
+            for entry in page.get(key, []):
+                if service == "cloudformation" and entry["StackStatus"] == "DELETE_COMPLETE":
+                    continue
+                found.add(f"{service} {entry[name] if name else entry}")
+    iam = target.session.client("iam", endpoint_url=target.endpoint)
+    for page in iam.get_paginator("list_policies").paginate(Scope="Local"):
+        found |= {f"iam {policy['PolicyName']}" for policy in page["Policies"]}
+    gateway = target.session.client("apigateway", endpoint_url=target.endpoint)
+    if role := gateway.get_account().get("cloudwatchRoleArn"):
+        found.add(f"apigateway log role {role}")
+    return found

@@ -1,0 +1,135 @@
+"""Runs the demos: own cloud, one synth, one deploy, every flow, teardown."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psutil
+
+from odyssey_cli import cdk, cloud, paths, target
+from odyssey_cli.demo import event_aggregator
+from odyssey_cli.demo.checks import Checks, expect
+from odyssey_cli.demo.inventory import everything
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from odyssey_cli.target import Target
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What a demo deploys, how it is driven, and what to remove that the drive made."""
+
+    stacks: Sequence[str]
+    run: Callable[[Target, Checks], None]
+    clean_up: Callable[[Target], None]
+
+
+FLOWS = {
+    "event-aggregator": Flow(
+        event_aggregator.STACKS, event_aggregator.run, event_aggregator.clean_up
+    ),
+}
+_PREFIX = "demo-"
+KEPT = "kept"
+
+
+def demo(names: Sequence[str], *, keep: bool, step: Callable[[str], None]) -> list[Checks]:
+    """Run the named flows on a cloud of their own and return what was checked.
+
+    Args:
+        names: names of `FLOWS`.
+        keep: leave the cloud and the stacks when done.
+        step: told what is going on.
+
+    Raises:
+        OdysseyError: the cloud did not start, or nothing could be deployed.
+    """
+    remove_leftovers()
+    state = paths.STATE / f"{_PREFIX}{os.getpid()}"
+    with _own_cloud(state, keep=keep) as to:
+        all_checks = [Checks(name, step) for name in names]
+        stacks = sorted({stack for name in names for stack in FLOWS[name].stacks})
+        assembly, before = _deploy(to, stacks, all_checks, step)
+        for checks in all_checks:
+            FLOWS[checks.flow].run(to, checks)
+        if not keep:
+            for checks in all_checks:
+                FLOWS[checks.flow].clean_up(to)
+            _destroy(to, assembly, before, all_checks, step)
+        return all_checks
+
+
+def remove_leftovers() -> None:
+    """End and remove what a killed demo left."""
+    for state in paths.STATE.glob(f"{_PREFIX}*"):
+        owner = state.name.removeprefix(_PREFIX)
+        kept = (state / KEPT).exists() and cloud.find(state)
+        if not kept and not (owner.isdigit() and psutil.pid_exists(int(owner))):
+            cloud.stop(state)
+            shutil.rmtree(state, ignore_errors=True)
+
+
+def kept_states() -> list[Path]:
+    """Return the state folders of the clouds that `--keep` left running."""
+    return [marker.parent for marker in paths.STATE.glob(f"{_PREFIX}*/{KEPT}")]
+
+
+@contextlib.contextmanager
+def _own_cloud(state: Path, *, keep: bool) -> Iterator[Target]:
+    running = cloud.start(state, 0, with_parent=not keep)
+    try:
+        yield target.at(running)
+        if keep:
+            (state / KEPT).touch()
+    finally:
+        if not (state / KEPT).exists():
+            cloud.stop(state)
+            shutil.rmtree(state, ignore_errors=True)
+
+
+def _deploy(
+    to: Target, stacks: Sequence[str], all_checks: Sequence[Checks], step: Callable[[str], None]
+) -> tuple[Path, set[str]]:
+    begun = time.monotonic()
+    step("synthesizing and bootstrapping")
+    with ThreadPoolExecutor(1) as pool:
+        bootstrapped = pool.submit(cdk.bootstrap, to)
+        assembly = cdk.synthesize(to)
+        bootstrapped.result()
+    prepared = time.monotonic() - begun
+    before = everything(to)
+    step("deploying")
+    cdk.deploy(to, assembly, stacks)
+    seconds = time.monotonic() - begun
+    for checks in all_checks:
+        with checks.check("deployed by the CDK's own command line") as check:
+            outputs = [to.outputs(stack) for stack in FLOWS[checks.flow].stacks]
+            expect(all(outputs), "a stack has no outputs")
+            check.detail = f"{seconds:.1f} s, {prepared:.1f} s of it synth and bootstrap"
+    return assembly, before
+
+
+def _destroy(
+    to: Target,
+    assembly: Path,
+    before: set[str],
+    all_checks: Sequence[Checks],
+    step: Callable[[str], None],
+) -> None:
+    step("destroying")
+    begun = time.monotonic()
+    cdk.destroy(to, assembly, [])
+    left = everything(to) - before
+    for checks in all_checks:
+        with checks.check("destroy leaves nothing") as check:
+            expect(not left, f"left: {', '.join(sorted(left))}")
+            check.detail = f"{time.monotonic() - begun:.1f} s"
