@@ -5,8 +5,8 @@ from pathlib import Path
 
 from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks, ServerlessChecks
-from odyssey_constructs.config import Config
 
+from odyssey_constructs.config import Config
 from stacks.event_aggregator import EventAggregator
 from stacks.operations import Operations
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # "EventAggregator |  3/45 | 1:32:11 AM | CREATE_COMPLETE | AWS::SNS::Topic | …"
 _EVENT = re.compile(r"^(?P<stack>[\w-]+) \| +(?P<done>\d+)/(?P<all>\d+) \|.*?\| (?P<what>[A-Z_]+) ")
+# What the CDK CLI tells an app that it runs, so that both ways give the same template.
+_CLI_CONTEXT = {"aws:cdk:enable-path-metadata": True, "aws:cdk:enable-asset-metadata": True}
 _QUIET = {
     # Nothing that we run for a user reports to anybody.
     "CDK_DISABLE_CLI_TELEMETRY": "true",
@@ -48,7 +50,7 @@ def synthesize(
         | _QUIET
         | {
             "CDK_OUTDIR": str(assembly),
-            "CDK_CONTEXT_JSON": json.dumps(context or {}),
+            "CDK_CONTEXT_JSON": json.dumps(_CLI_CONTEXT | dict(context or {})),
             "CDK_VALIDATION": "true" if validate else "false",
         }
     )

@@ -85,10 +85,13 @@ class StreamConsumer(Construct):
             "This queue is itself a dead-letter queue.",
         )
 
+        # "IAM policy to allow an AWS Lambda function to access DynamoDB stream records",
+        # 2026-11-21.
         function.allow(
             "dynamodb:DescribeStream",
             "dynamodb:GetRecords",
             "dynamodb:GetShardIterator",
+            "dynamodb:ListStreams",
             on=stream_arn,
         )
         function.allow("sqs:SendMessage", on=self.dead_letters.queue_arn)

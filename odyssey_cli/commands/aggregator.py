@@ -102,7 +102,7 @@ def load(
     if report.failed:
         raise OdysseyError(
             f"{report.failed} of {report.sent} requests failed: "
-            f"{', '.join(f'{times} × {what}' for what, times in report.failures.items())}.",
+            f"{', '.join(f'{what} ({times} times)' for what, times in report.failures.items())}.",
             "See ./odyssey logs Producer; 429 means that the API's throttle was reached.",
         )
     if counted != report.accepted:

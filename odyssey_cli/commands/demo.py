@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich._export_format import CONSOLE_SVG_FORMAT
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -33,6 +38,9 @@ def demo(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object per flow on stdout.")
     ] = False,
+    picture: Annotated[
+        Path | None, typer.Option(hidden=True, help="Also save the table as an SVG file.")
+    ] = None,
 ) -> None:
     """Deploy to a local cloud, drive every flow as a client would, verify every outcome."""
     from odyssey_cli.commands.stacks import steps  # noqa: PLC0415
@@ -51,6 +59,8 @@ def demo(
             typer.echo(json.dumps(checks.as_json(), ensure_ascii=False))
         else:
             out.print(_table(checks))
+    if picture:
+        _save(results, picture)
     err.print(_times(time.monotonic() - begun))
     if keep:
         err.print("The cloud and its stacks are left running; ./odyssey down ends them.")
@@ -67,6 +77,15 @@ def _table(checks: Checks) -> Table:
         mark = Text("✓", style="green") if check.ok else Text("✗", style="bold red")
         table.add_row(mark, check.name, Text(check.detail, style="" if check.ok else "red"))
     return table
+
+
+def _save(results: list[Checks], file: Path) -> None:
+    console = Console(record=True, width=110, file=io.StringIO())
+    for checks in results:
+        console.print(_table(checks))
+    # Without the web font: a picture must not fetch anything.
+    plain = re.sub(r"@font-face {{.*?}}\n", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+    file.write_text(console.export_svg(title="./odyssey demo", code_format=plain))
 
 
 def _times(seconds: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import json
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,10 +20,12 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from odyssey_cli import cdk
+from odyssey_cli import cdk, paths
+from odyssey_cli import docs as pages
 from odyssey_cli.console import err, out
+from odyssey_cli.diagram import mermaid
 from odyssey_cli.errors import OdysseyError
-from odyssey_cli.target import TargetOption, YesOption, resolve
+from odyssey_cli.target import Target, TargetOption, YesOption, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,6 +42,8 @@ def register(app: typer.Typer) -> None:
     app.command()(deploy)
     app.command()(destroy)
     app.command()(outputs)
+    app.command()(diagram)
+    app.command(hidden=True)(docs)
 
 
 def deploy(
@@ -96,6 +101,23 @@ def outputs(
         typer.echo(json.dumps(found, indent=2))
     else:
         _print_outputs(stack, found)
+
+
+def diagram(stack: Annotated[str, typer.Argument()], context: ContextOption = None) -> None:
+    """Print a stack's diagram, drawn from its template, as Mermaid text."""
+    assembly = cdk.synthesize(_nowhere(), context=_settings(context))
+    [name] = _known([stack], cdk.stacks(assembly))
+    typer.echo(mermaid(assembly / f"{name}.template.json"))
+
+
+def docs() -> None:
+    """Bring the generated parts of the README and the docs up to date."""
+    for page in pages.render(cdk.synthesize(_nowhere())):
+        err.print(f"wrote {page.relative_to(paths.ROOT)}")
+
+
+def _nowhere() -> Target:
+    return Target(dict(os.environ), paths.STATE / "docs", None)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,105 @@
+"""What is verified where: the README's truth table, from one list.
+
+A test holds the list against the templates: every CloudFormation type they use is in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is known about one part of the systems.
+
+    Attributes:
+        what: the part.
+        types: the CloudFormation types it is made of.
+        verified: what the demo and the local tests show on the local cloud; "" for nothing.
+        synthesized: what is in the template but has no effect on the local cloud; "" for nothing.
+        extension: modules of `local_cloud` without which it would not hold.
+    """
+
+    what: str
+    types: tuple[str, ...]
+    verified: str
+    synthesized: str
+    extension: tuple[str, ...] = ()
+
+
+TRUTHS = (
+    Truth(
+        "REST API",
+        (
+            "AWS::ApiGateway::RestApi",
+            "AWS::ApiGateway::Resource",
+            "AWS::ApiGateway::Method",
+            "AWS::ApiGateway::Deployment",
+            "AWS::ApiGateway::Stage",
+            "AWS::ApiGateway::GatewayResponse",
+            "AWS::ApiGateway::Account",
+            "AWS::IAM::ManagedPolicy",
+        ),
+        "routes, IAM authorization, refusals as problems, bodies byte for byte",
+        "throttle, access log, tracing; a wrong secret key is not noticed",
+        ("binary_media", "access_denied"),
+    ),
+    Truth(
+        "Functions",
+        (
+            "AWS::Lambda::Function",
+            "AWS::Lambda::Permission",
+            "AWS::IAM::Role",
+            "AWS::IAM::Policy",
+            "AWS::Logs::LogGroup",
+        ),
+        "the real bundles, each under its own role, IAM enforced on every call; logs",
+        "Python 3.13 and arm64 (they run on the Python of this machine), memory, log retention",
+        ("seclusion",),
+    ),
+    Truth(
+        "Tables",
+        ("AWS::DynamoDB::Table",),
+        "conditions, transactions, index",
+        "capacity and throttles, encryption, backups",
+    ),
+    Truth(
+        "Stream to function",
+        ("AWS::Lambda::EventSourceMapping", "AWS::SQS::Queue", "AWS::SQS::QueuePolicy"),
+        "insert filter, delivery, delivery again after a failure",
+        "batching window, bisecting, retry limit, dead-letter queue",
+    ),
+    Truth(
+        "Telling somebody",
+        (
+            "AWS::CloudWatch::Alarm",
+            "AWS::CloudWatch::Dashboard",
+            "AWS::SNS::Topic",
+            "AWS::SNS::TopicPolicy",
+            "AWS::SNS::Subscription",
+            "AWS::SSM::Parameter",
+        ),
+        "the topic is found by every stack",
+        "metrics, alarms, e-mail, dashboard",
+    ),
+    Truth("Keys of prod", ("AWS::KMS::Key",), "", "encryption with customer-managed keys"),
+    Truth(
+        "Deployment",
+        (),
+        "the CDK's own command line: bootstrap, deploy, destroy; nothing left behind",
+        "roles of the bootstrap",
+        ("settling", "transport"),
+    ),
+)
+
+
+def markdown() -> str:
+    """Return the table."""
+    lines = [
+        "| part | verified locally | only synthesized | added to MiniStack by us |",
+        "|---|---|---|---|",
+    ]
+    for truth in TRUTHS:
+        modules = ", ".join(f"`{name}`" for name in truth.extension)
+        lines.append(f"| {truth.what} | {truth.verified} | {truth.synthesized} | {modules} |")
+    return "\n".join([*lines, "", "Nothing of this has been run on AWS yet."])
