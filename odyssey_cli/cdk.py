@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # "EventAggregator |  3/45 | 1:32:11 AM | CREATE_COMPLETE | AWS::SNS::Topic | …"
 _EVENT = re.compile(r"^(?P<stack>[\w-]+) \| +(?P<done>\d+)/(?P<all>\d+) \|.*?\| (?P<what>[A-Z_]+) ")
+# "ERROR The queue is open. (AwsSolutions)", and on the next line where.
+_FINDING = re.compile(r"ERROR (.+)\n\s+(\S+)")
 # What the CDK CLI tells an app that it runs, so that both ways give the same template.
 _CLI_CONTEXT = {"aws:cdk:enable-path-metadata": True, "aws:cdk:enable-asset-metadata": True}
 _QUIET = {
@@ -162,9 +164,8 @@ def _reason(output: str) -> str:
     own = [line for line in lines if line.startswith(("odyssey_constructs.", "ValueError:"))]
     if own:
         return own[-1].partition(": ")[2]
-    findings = [n for n, line in enumerate(lines) if line.startswith("ERROR ")]
+    findings = [f"{found[2]}: {found[1]}" for found in _FINDING.finditer(output)]
     if findings:
-        stop = next((n for n, line in enumerate(lines) if line.startswith("jsii.errors")), None)
-        return "\n".join(lines[findings[0] : stop])
+        return "\n".join(dict.fromkeys(findings))
     failures = [line for line in lines if "❌" in line or "FAILED" in line or "rror:" in line]
     return "\n".join(failures[-12:] or lines[-12:])
