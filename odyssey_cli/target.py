@@ -6,7 +6,7 @@ import os
 import sys
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 from urllib.parse import urlsplit
 
 import typer
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import boto3
+    from types_boto3_cloudformation import CloudFormationClient
 
 LOCAL_STATE = paths.STATE / "local"
 
@@ -61,6 +62,10 @@ class Target:
         """The endpoint of every service; None for AWS's own."""
         return self.local.endpoint if self.local else None
 
+    def client(self, service: str) -> Any:  # noqa: ANN401 - each service has a type of its own
+        """Return a boto3 client of a service there."""
+        return self.session.client(cast("Any", service), endpoint_url=self.endpoint)
+
     def outputs(self, stack: str) -> dict[str, str]:
         """Return a deployed stack's outputs, API addresses as they are reached from here.
 
@@ -69,7 +74,7 @@ class Target:
         """
         from botocore.exceptions import ClientError  # noqa: PLC0415
 
-        formation = self.session.client("cloudformation", endpoint_url=self.endpoint)
+        formation: CloudFormationClient = self.client("cloudformation")
         try:
             described = formation.describe_stacks(StackName=stack)["Stacks"][0]
         except ClientError as error:

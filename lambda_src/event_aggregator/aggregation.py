@@ -14,11 +14,15 @@ from typing import TYPE_CHECKING, Any
 from shared.transactions import CONDITION_FAILED, MAX_ACTIONS, backoff, transact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from types_boto3_dynamodb import DynamoDBClient
-    from types_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+    from types_boto3_dynamodb.type_defs import (
+        TransactWriteItemTypeDef,
+    )
+
+    Tries = Callable[[], Iterable[int]]
 
 # Longer than an event can come back: a day in the stream, 14 in the dead-letter queue, 7 in
 # an archive.
@@ -90,7 +94,7 @@ def count(
     tables: Tables,
     now: datetime,
     client: DynamoDBClient,
-    tries: Callable[[], Iterable[int]] = backoff,
+    tries: Tries = backoff,
 ) -> Result:
     """Count `events`, each once for ever, in as few calls as DynamoDB's limits allow.
 
@@ -99,7 +103,8 @@ def count(
         ClientError: DynamoDB refused for another reason. What took effect stays counted.
     """
     unique = list({event.id: event for event in events}.values())
-    spans = _read_spans({event.group for event in unique}, tables=tables, client=client)
+    groups = {event.group for event in unique}
+    spans = _read_spans(groups, tables=tables, client=client, tries=tries)
     expires_at = int((now + timedelta(days=MARKER_DAYS)).timestamp())
     result = Result()
     for chunk in _chunks(unique):
@@ -109,7 +114,7 @@ def count(
             tables=tables,
             expires_at=expires_at,
             client=client,
-            tries=tries(),
+            tries=tries,
             result=result,
         )
     return result
@@ -122,10 +127,10 @@ def _count_chunk(
     tables: Tables,
     expires_at: int,
     client: DynamoDBClient,
-    tries: Iterable[int],
+    tries: Tries,
     result: Result,
 ) -> None:
-    for _ in tries:
+    for _ in tries():
         groups = _by_group(chunk)
         new_spans = {
             group: spans.get(group, Span(members[0].received_at, members[0].received_at)).over(
@@ -154,7 +159,7 @@ def _count_chunk(
             return
         if CONDITION_FAILED in reasons[-len(groups) :]:
             # Another writer widened a span since it was read.
-            spans.update(_read_spans(set(groups), tables=tables, client=client))
+            spans.update(_read_spans(set(groups), tables=tables, client=client, tries=tries))
     raise Contended(f"{len(chunk)} events could not be counted now.")
 
 
@@ -215,26 +220,26 @@ def _effect(members: Sequence[Counted], span: Span, table: str) -> TransactWrite
     }
 
 
-def _read_spans(groups: set[str], *, tables: Tables, client: DynamoDBClient) -> dict[str, Span]:
+def _read_spans(
+    groups: set[str], *, tables: Tables, client: DynamoDBClient, tries: Tries
+) -> dict[str, Span]:
     ordered = sorted(groups)
     spans: dict[str, Span] = {}
     for start in range(0, len(ordered), _MAX_KEYS):
-        keys = [{"id": {"S": group}} for group in ordered[start : start + _MAX_KEYS]]
-        for _ in backoff():
-            answer = client.batch_get_item(
-                RequestItems={
-                    tables.summaries: {
-                        "Keys": keys,
-                        "ConsistentRead": True,
-                        "ProjectionExpression": "id, first_seen, last_seen",
-                    }
-                }
-            )
+        pending: Mapping[str, Any] = {
+            tables.summaries: {
+                "Keys": [{"id": {"S": group}} for group in ordered[start : start + _MAX_KEYS]],
+                "ConsistentRead": True,
+                "ProjectionExpression": "id, first_seen, last_seen",
+            }
+        }
+        for _ in tries():
+            answer = client.batch_get_item(RequestItems=pending)
             for item in answer["Responses"].get(tables.summaries, []):
                 spans[item["id"]["S"]] = Span(item["first_seen"]["S"], item["last_seen"]["S"])
-            keys = answer["UnprocessedKeys"].get(tables.summaries, {}).get("Keys", [])  # type: ignore[assignment]
-            if not keys:
+            pending = answer["UnprocessedKeys"]
+            if not pending:
                 break
         else:
-            raise Contended(f"{len(keys)} summaries could not be read now.")
+            raise Contended("Some summaries could not be read now.")
     return spans

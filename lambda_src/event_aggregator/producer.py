@@ -72,7 +72,7 @@ def trigger_event() -> Response[str]:
     )
 
 
-@app.exception_handler(Problem)
+@app.exception_handler(Problem)  # type: ignore[untyped-decorator]  # Powertools has no type here
 def refuse(problem: Problem) -> Response[str]:
     """Answer a refusal; its reason is logged, the body is not."""
     logger.info("refused", problem=problem.type)

@@ -65,7 +65,7 @@ def unknown_path(_error: Exception) -> Response[str]:
     return summaries.unknown().response()
 
 
-@app.exception_handler(Problem)
+@app.exception_handler(Problem)  # type: ignore[untyped-decorator]  # Powertools has no type here
 def refuse(problem: Problem) -> Response[str]:
     """Answer a refusal."""
     logger.info("refused", problem=problem.type)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -37,8 +37,7 @@ def transact(client: DynamoDBClient, actions: Sequence[TransactWriteItemTypeDef]
     try:
         client.transact_write_items(TransactItems=actions)
     except client.exceptions.TransactionCanceledException as error:
-        found: list[dict[str, Any]] = error.response["CancellationReasons"]  # type: ignore[typeddict-item]
-        reasons = [reason["Code"] for reason in found]
+        reasons = [reason["Code"] for reason in error.response["CancellationReasons"]]
         if not set(reasons) <= _PASSING | {CONDITION_FAILED}:
             raise
         return reasons

@@ -213,7 +213,7 @@ def _recount(aggregator: EventAggregator, _target: Target) -> str:
 
 
 def _stored(aggregator: EventAggregator, target: Target) -> int:
-    dynamodb = target.session.client("dynamodb", endpoint_url=target.endpoint)
+    dynamodb = target.client("dynamodb")
     pages = dynamodb.get_paginator("scan").paginate(
         TableName=aggregator.outputs["EventsTable"], Select="COUNT", ConsistentRead=True
     )
@@ -222,7 +222,7 @@ def _stored(aggregator: EventAggregator, target: Target) -> int:
 
 def _assumed(target: Target, name: str, policy_arn: str | None) -> boto3.Session:
     """Return a session of a new role that has the policy, or none."""
-    iam = target.session.client("iam", endpoint_url=target.endpoint)
+    iam = target.client("iam")
     trust = {
         "Version": "2012-10-17",
         "Statement": [
@@ -236,7 +236,7 @@ def _assumed(target: Target, name: str, policy_arn: str | None) -> boto3.Session
     role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]
     if policy_arn:
         iam.attach_role_policy(RoleName=name, PolicyArn=policy_arn)
-    sts = target.session.client("sts", endpoint_url=target.endpoint)
+    sts = target.client("sts")
     given = sts.assume_role(RoleArn=role["Arn"], RoleSessionName="demo")["Credentials"]
     return boto3.Session(
         given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"], region_name=REGION
@@ -245,7 +245,7 @@ def _assumed(target: Target, name: str, policy_arn: str | None) -> boto3.Session
 
 def clean_up(target: Target) -> None:
     """Remove what the checks made beside the stack."""
-    iam = target.session.client("iam", endpoint_url=target.endpoint)
+    iam = target.client("iam")
     for name in ("demo-permitted", "demo-unpermitted"):
         try:
             attached = iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]

@@ -28,16 +28,16 @@ def everything(target: Target) -> set[str]:
     """Return `service name` of every resource of the kinds our stacks have."""
     found: set[str] = set()
     for service, call, key, name in _LISTINGS:
-        client = target.session.client(service, endpoint_url=target.endpoint)
+        client = target.client(service)
         for page in client.get_paginator(call).paginate():
             for entry in page.get(key, []):
                 if service == "cloudformation" and entry["StackStatus"] == "DELETE_COMPLETE":
                     continue
                 found.add(f"{service} {entry[name] if name else entry}")
-    iam = target.session.client("iam", endpoint_url=target.endpoint)
+    iam = target.client("iam")
     for page in iam.get_paginator("list_policies").paginate(Scope="Local"):
         found |= {f"iam {policy['PolicyName']}" for policy in page["Policies"]}
-    gateway = target.session.client("apigateway", endpoint_url=target.endpoint)
+    gateway = target.client("apigateway")
     if role := gateway.get_account().get("cloudwatchRoleArn"):
         found.add(f"apigateway log role {role}")
     return found

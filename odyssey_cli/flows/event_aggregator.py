@@ -148,7 +148,7 @@ class EventAggregator:
     def _scan(
         self, output: str, projection: str, names: Mapping[str, str] | None = None
     ) -> Iterator[dict[str, Any]]:
-        dynamodb = self._target.session.client("dynamodb", endpoint_url=self._target.endpoint)
+        dynamodb = self._target.client("dynamodb")
         request: dict[str, Any] = {
             "TableName": self.outputs[output],
             "ProjectionExpression": projection,
