@@ -1,11 +1,16 @@
 """Entry point: registers the commands and turns errors into two readable sentences."""
 
+import signal
 import sys
 
-import typer
+# Until there is something to clean up, Ctrl-C just ends the process: the imports take a while.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from odyssey_cli.console import err
-from odyssey_cli.errors import OdysseyError
+import typer  # noqa: E402
+
+from odyssey_cli.commands import aggregator, demo, maintenance, stacks  # noqa: E402
+from odyssey_cli.console import err  # noqa: E402
+from odyssey_cli.errors import OdysseyError  # noqa: E402
 
 app = typer.Typer(
     name="odyssey",
@@ -23,8 +28,13 @@ def options(
     """Options of every command."""
 
 
+for _commands in (demo, maintenance, stacks, aggregator):
+    _commands.register(app)
+
+
 def main() -> int:
     """Run the command line; return the exit code."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         app(prog_name="odyssey")
     except OdysseyError as error:

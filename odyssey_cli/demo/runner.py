@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import psutil
@@ -87,13 +87,18 @@ def kept_states() -> list[Path]:
 def _own_cloud(state: Path, *, keep: bool) -> Iterator[Target]:
     running = cloud.start(state, 0, with_parent=not keep)
     try:
-        yield target.at(running)
+        yield _marked(target.at(running))
         if keep:
             (state / KEPT).touch()
     finally:
         if not (state / KEPT).exists():
             cloud.stop(state)
             shutil.rmtree(state, ignore_errors=True)
+
+
+def _marked(to: Target) -> Target:
+    """Mark the CDK's processes as belonging to the demo, for `remove_leftovers`."""
+    return replace(to, environment=to.environment | {cloud.MARK: str(to.state)})
 
 
 def _deploy(
