@@ -1,0 +1,162 @@
+"""The local cloud's server: `python -m local_cloud --state FOLDER`, started by `odyssey up`.
+
+It leads a process group of its own, and everything it starts (the functions' workers) stays in
+that group, so that one signal to the group ends all of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+import threading
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import cast
+
+from local_cloud import access_denied, binary_media, ground, seclusion, settling, transport
+
+PORT_TAKEN = 98
+_HOOKS = (*access_denied.HOOKS, *seclusion.HOOKS, *binary_media.HOOKS, *settling.HOOKS)
+_ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_BACKLOG = 512
+
+
+def listen(port: int) -> socket.socket:
+    """Bind 127.0.0.1 and listen; raises OSError when the port is taken.
+
+    Args:
+        port: The port, or 0 for any free one.
+    """
+    if port:
+        # macOS lets a second socket have the port when the first one is bound to all addresses.
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.5):
+            raise FileExistsError(port)
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind(("127.0.0.1", port))
+    listening.listen(_BACKLOG)
+    return listening
+
+
+def announce(state: Path, identity: dict[str, object]) -> None:
+    """Write `cloud.json`: whoever can read it can use the cloud."""
+    draft = state / f"cloud.json.{os.getpid()}"
+    draft.write_text(json.dumps(identity) + "\n")
+    draft.replace(state / "cloud.json")
+
+
+def end(state: Path) -> None:
+    """End this process and everything it started; does not return.
+
+    Nothing is drained: what a local cloud holds ends with it.
+    """
+    for number in _ENDING:
+        signal.signal(number, signal.SIG_IGN)
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        if json.loads((state / "cloud.json").read_text())["pid"] == os.getpid():
+            (state / "cloud.json").unlink()
+    # Workers end on SIGTERM unless a handler of theirs is in the way; SIGKILL ends the rest of
+    # the group, and this process last.
+    os.killpg(os.getpgrp(), signal.SIGTERM)
+    time.sleep(0.05)
+    shutil.rmtree(state / "tmp", ignore_errors=True)
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def end_with_parent(state: Path) -> None:
+    """End when stdin, a pipe that the starter holds, is closed: the starter is gone."""
+
+    def watch() -> None:
+        with contextlib.suppress(OSError):
+            while os.read(0, 1024):
+                pass
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(2)
+        end(state)  # the main thread did not get round to it
+
+    threading.Thread(target=watch, daemon=True, name="parent").start()
+
+
+def prepare(state: Path, port: int) -> transport.App:
+    """Load MiniStack into this process, extended; exits with a sentence if it does not fit."""
+    tmp = state / "tmp"
+    shutil.rmtree(tmp, ignore_errors=True)
+    tmp.mkdir(parents=True)
+    clean = seclusion.environment(os.environ, port=port, tmp=tmp)
+    os.environ.clear()
+    os.environ.update(clean)
+
+    version = metadata.version("ministack")
+    if said := ground.problems(version, _HOOKS):
+        sys.exit("\n".join(said))
+
+    # MiniStack reads the environment while it is imported, hence not at the top of the file.
+    from ministack.app import app  # noqa: PLC0415
+    from ministack.core import hypercorn_compat  # noqa: PLC0415
+
+    hypercorn_compat.install()
+    seclusion.install(tmp)
+    access_denied.install()
+    binary_media.install()
+    settling.install()
+    return cast("transport.App", app)
+
+
+async def serve(app: transport.App, listening: socket.socket) -> None:
+    """Serve `app` on the socket until the process ends."""
+    from hypercorn.asyncio import serve as hypercorn_serve  # noqa: PLC0415
+    from hypercorn.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.bind = [f"fd://{listening.detach()}"]
+    config.backlog = _BACKLOG
+    config.keep_alive_timeout = 75
+    config.loglevel = "WARNING"
+    await hypercorn_serve(app, config, shutdown_trigger=asyncio.Event().wait)
+
+
+def main() -> None:
+    """Read the arguments, take the port, and run."""
+    parser = argparse.ArgumentParser(prog="local_cloud", description=__doc__)
+    parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--with-parent", action="store_true")
+    arguments = parser.parse_args()
+
+    state = arguments.state.resolve()
+    if os.getpgrp() != os.getpid():
+        os.setpgid(0, 0)
+    for number in _ENDING:
+        signal.signal(number, lambda *_: end(state))
+    try:
+        listening = listen(arguments.port)
+    except OSError as error:
+        sys.stderr.write(f"Port {arguments.port} of 127.0.0.1 is taken ({error}).\n")
+        sys.exit(PORT_TAKEN)
+    if arguments.with_parent:
+        end_with_parent(state)
+
+    port = listening.getsockname()[1]
+    identity = {
+        "pid": os.getpid(),
+        "pgid": os.getpgrp(),
+        "port": port,
+        "endpoint": f"http://127.0.0.1:{port}",
+        "started_at": time.time(),
+    }
+    app = transport.marked_as_tls(prepare(state, port))
+    app = transport.with_health(app, identity)
+    app = transport.when_ready(app, lambda: announce(state, identity))
+    asyncio.run(serve(app, listening))
+
+
+if __name__ == "__main__":
+    main()
