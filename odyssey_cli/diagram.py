@@ -54,7 +54,7 @@ def mermaid(template: Path) -> str:
 def _label(resource: dict[str, Any]) -> str:
     parts: list[str] = resource["Metadata"]["aws:cdk:path"].split("/")[1:-1]
     # The construct's own name; the last part often only repeats what kind of thing it is.
-    return " ".join(parts[:-1] if parts[-1] in {"Api", "Table", "Function"} else parts)
+    return " ".join(parts[:-1] if parts[-1] in {"Api", "Table", "Function", "Queue"} else parts)
 
 
 def _routes(resources: Resources) -> Iterator[Edge]:

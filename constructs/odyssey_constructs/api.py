@@ -129,8 +129,9 @@ class IamApi(Construct):
                 templates={
                     # messageString is quoted by the gateway ("API Gateway mapping template
                     # and access logging variable reference", 2026-11-21).
-                    "application/json": '{"type":"urn:aws-odyssey:problem:$context.error.responseType"'
-                    ',"title":$context.error.messageString,"request_id":"$context.requestId"}'
+                    "application/json": "{"
+                    '"type":"urn:aws-odyssey:problem:$context.error.responseType",'
+                    '"title":$context.error.messageString,"request_id":"$context.requestId"}'
                 },
             )
 

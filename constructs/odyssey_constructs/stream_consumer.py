@@ -11,8 +11,7 @@ from aws_cdk import aws_sqs as sqs
 
 from constructs import Construct
 from odyssey_constructs.alarms import FIVE_MINUTES, alarm
-from odyssey_constructs.encryption import encryption_key
-from odyssey_constructs.findings import acknowledge
+from odyssey_constructs.failure_queue import FailureQueue
 
 if TYPE_CHECKING:
     from odyssey_constructs.config import Config
@@ -48,6 +47,8 @@ class StreamConsumer(Construct):
         config: the app's settings.
         batch_size: records per invocation at most.
         retry_attempts: further tries of a failing batch before it is given up.
+        max_record_age: age at which a record is given up untried; 12 hours by default, which
+            leaves as long to redrive it before the stream forgets it.
     """
 
     def __init__(
@@ -60,31 +61,21 @@ class StreamConsumer(Construct):
         config: Config,
         batch_size: int = 1_000,
         retry_attempts: int = 5,
+        max_record_age: Duration | None = None,
     ) -> None:
         super().__init__(scope, id)
         stream_arn = table.table.table_stream_arn
         if stream_arn is None:
             raise ValueError(f"{table.node.path} has no stream; make it with stream=True.")
 
-        key = encryption_key(self, config=config)
-        self.dead_letters = sqs.Queue(
+        self.dead_letters = FailureQueue(
             self,
             "DeadLetters",
-            # The longest SQS keeps a message ("Amazon SQS quotas", 2026-11-21).
-            retention_period=Duration.days(14),
-            encryption=sqs.QueueEncryption.KMS if key else sqs.QueueEncryption.SQS_MANAGED,
-            encryption_master_key=key,
-            enforce_ssl=True,
+            meaning="Batches of the stream were given up. Mend the cause, then run odyssey "
+            "redrive within a day: after that the stream has forgotten the records.",
+            config=config,
         )
-        acknowledge(
-            self.dead_letters, "AwsSolutions-SQS3", "This queue is itself a dead-letter queue."
-        )
-        acknowledge(
-            self.dead_letters,
-            "Serverless-SQSRedrivePolicy",
-            "This queue is itself a dead-letter queue.",
-        )
-
+        self.dead_letters.allow_send(function)
         # "IAM policy to allow an AWS Lambda function to access DynamoDB stream records",
         # 2026-11-21.
         function.allow(
@@ -94,10 +85,6 @@ class StreamConsumer(Construct):
             "dynamodb:ListStreams",
             on=stream_arn,
         )
-        function.allow("sqs:SendMessage", on=self.dead_letters.queue_arn)
-        if key is not None:
-            function.allow("kms:Decrypt", "kms:GenerateDataKey", on=key.key_arn)
-
         self.mapping = lambda_.EventSourceMapping(
             self,
             "Mapping",
@@ -107,8 +94,10 @@ class StreamConsumer(Construct):
             batch_size=batch_size,
             max_batching_window=Duration.seconds(1),
             bisect_batch_on_error=True,
+            report_batch_item_failures=True,
             retry_attempts=retry_attempts,
-            on_failure=_Queue(self.dead_letters),
+            max_record_age=max_record_age or Duration.hours(12),
+            on_failure=_Queue(self.dead_letters.queue),
             filters=[
                 lambda_.FilterCriteria.filter({"eventName": lambda_.FilterRule.is_equal("INSERT")})
             ],
@@ -116,15 +105,6 @@ class StreamConsumer(Construct):
         # Without this the mapping can be made before the role may read the stream.
         self.mapping.node.add_dependency(function.role)
 
-        alarm(
-            self,
-            "DeadLettersWaiting",
-            metric=self.dead_letters.metric_approximate_number_of_messages_visible(
-                period=FIVE_MINUTES, statistic="Maximum"
-            ),
-            threshold=1,
-            description="Batches of the stream were given up; their records are not processed.",
-        )
         alarm(
             self,
             "Behind",

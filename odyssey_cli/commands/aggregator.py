@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 group = typer.Typer(help="The event aggregator.", no_args_is_help=True)
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-_BAR = 30
+_BAR = 12
 
 
 def register(app: typer.Typer) -> None:
@@ -186,7 +186,7 @@ def _print_load(result: dict[str, Any]) -> None:
 
 def _ranking(summaries: list[dict[str, Any]]) -> Table:
     highest = max(each["item_count"] for each in summaries)
-    table = Table("count", "", "group", "first seen", "last seen", "id")
+    table = Table("count", "", "group", "first seen", "last seen")
     table.columns[0].justify = "right"
     for each in summaries:
         bar = "█" * max(1, round(_BAR * each["item_count"] / highest))
@@ -194,11 +194,14 @@ def _ranking(summaries: list[dict[str, Any]]) -> Table:
             str(each["item_count"]),
             Text(bar, style="cyan", no_wrap=True),
             Text(each["group"], overflow="ellipsis", no_wrap=True),
-            each["first_seen"][:19],
-            each["last_seen"][:19],
-            Text(each["id"], overflow="ellipsis", no_wrap=True),
+            *(Text(_clock(each[name]), no_wrap=True) for name in ("first_seen", "last_seen")),
         )
     return table
+
+
+def _clock(time: str) -> str:
+    """Shorten an RFC 3339 time to month, day and second."""
+    return time[5:19].replace("T", " ")
 
 
 def _described(summary: Summary | None) -> str:

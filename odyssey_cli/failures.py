@@ -1,0 +1,272 @@
+"""What could not be processed: finding it, showing it, and bringing it back.
+
+Three kinds of message wait in a stack's failure queues:
+
+- a *reject* carries the original record and the cause for which a handler refused it;
+- a *pointer* names the stream records of a batch that Lambda gave up, by shard and numbers;
+- a *dead letter* is a queue's own message, unchanged.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from odyssey_cli.stream_records import RecordsGone, read_records
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from odyssey_cli.target import Target
+
+# While messages are worked on nobody else sees them; long enough for a few thousand.
+_HOLD_SECONDS = 3_600
+# Synchronous invocations take 6 MB ("Lambda quotas", 2026-11-21); the records are not all of it.
+_MAX_PAYLOAD = 4_000_000
+REJECTS_OUTPUT = "RejectsQueueUrl"
+
+
+class Kind(StrEnum):
+    """What a failure queue holds."""
+
+    REJECTS = "rejects"
+    POINTERS = "stream batches"
+    DEAD_LETTERS = "dead letters"
+
+
+@dataclass(frozen=True)
+class FailureQueue:
+    """One of a stack's failure queues.
+
+    Attributes:
+        url: its address.
+        kind: what it holds.
+        mappings: the event source mappings of the stack whose failures may be in it.
+        source: for dead letters, the address of the queue they come from.
+    """
+
+    url: str
+    kind: Kind
+    mappings: tuple[dict[str, Any], ...] = ()
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One message in a failure queue, as SQS gave it."""
+
+    queue: FailureQueue
+    message: dict[str, Any]
+
+    @property
+    def body(self) -> Any:  # noqa: ANN401 - any JSON, or text
+        """The body, parsed if it is JSON."""
+        try:
+            return json.loads(self.message["Body"])
+        except ValueError:
+            return self.message["Body"]
+
+    @property
+    def cause(self) -> str:
+        """Why it is there."""
+        if self.queue.kind is Kind.REJECTS:
+            return self.attribute("cause") or "unknown"
+        if self.queue.kind is Kind.POINTERS:
+            return str(self.body["requestContext"]["condition"])
+        return f"received {self.message['Attributes']['ApproximateReceiveCount']} times"
+
+    @property
+    def what(self) -> str:
+        """What is affected."""
+        if self.queue.kind is Kind.REJECTS:
+            return f"event {self.attribute('event_id') or 'without id'}"
+        if self.queue.kind is Kind.POINTERS:
+            info = batch_info(self.body)
+            return f"{info['batchSize']} records from {info['startSequenceNumber']}"
+        return f"message {self.message['MessageId']}"
+
+    @property
+    def since(self) -> str:
+        """When it came, UTC."""
+        sent = int(self.message["Attributes"]["SentTimestamp"]) / 1000
+        return datetime.fromtimestamp(sent, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+    def attribute(self, name: str) -> str:
+        """Return a text attribute of the message, "" without it."""
+        found = self.message.get("MessageAttributes", {}).get(name, {})
+        return str(found.get("StringValue", ""))
+
+
+class Result(StrEnum):
+    """What became of a message."""
+
+    DONE = "processed"
+    GONE = "gone from the stream"
+    FAILED = "failed again"
+
+
+@dataclass(frozen=True)
+class Redriven:
+    """What became of one failure, and why it is still there if it is."""
+
+    failure: Failure
+    result: Result
+    detail: str = ""
+
+
+def batch_info(pointer: dict[str, Any]) -> dict[str, Any]:
+    """Return the part of a pointer that names shard and sequence numbers."""
+    found: dict[str, Any] = pointer.get("DDBStreamBatchInfo") or pointer["KinesisBatchInfo"]
+    return found
+
+
+def discover(target: Target, stack: str) -> list[FailureQueue]:
+    """Return a deployed stack's failure queues, found by how they are wired."""
+    outputs = target.outputs(stack)
+    formation, sqs = target.client("cloudformation"), target.client("sqs")
+    resources: dict[str, list[str]] = {}
+    for page in formation.get_paginator("list_stack_resources").paginate(StackName=stack):
+        for resource in page["StackResourceSummaries"]:
+            ids = resources.setdefault(resource["ResourceType"], [])
+            ids.append(resource["PhysicalResourceId"])
+    functions = target.client("lambda")
+    mappings = [
+        functions.get_event_source_mapping(UUID=each)
+        for each in resources.get("AWS::Lambda::EventSourceMapping", [])
+    ]
+    arns: dict[str, str] = {}
+    sources: dict[str, str] = {}
+    for url in resources.get("AWS::SQS::Queue", []):
+        attributes = sqs.get_queue_attributes(
+            QueueUrl=url, AttributeNames=["QueueArn", "RedrivePolicy"]
+        )["Attributes"]
+        arns[url] = attributes["QueueArn"]
+        if "RedrivePolicy" in attributes:
+            sources[json.loads(attributes["RedrivePolicy"])["deadLetterTargetArn"]] = url
+    found = []
+    for url, arn in arns.items():
+        given_up = tuple(each for each in mappings if _destination(each) == arn)
+        if _name(url) == _name(outputs.get(REJECTS_OUTPUT, "")):
+            found.append(FailureQueue(url, Kind.REJECTS, tuple(mappings)))
+        elif given_up:
+            found.append(FailureQueue(url, Kind.POINTERS, given_up))
+        elif arn in sources:
+            found.append(FailureQueue(url, Kind.DEAD_LETTERS, source=sources[arn]))
+    return found
+
+
+def collect(target: Target, queue: FailureQueue) -> list[Failure]:
+    """Receive all messages of a queue, and hold them; `release` what is not worked on."""
+    sqs = target.client("sqs")
+    held: dict[str, Failure] = {}
+    while True:
+        messages = sqs.receive_message(
+            QueueUrl=queue.url,
+            MaxNumberOfMessages=10,
+            VisibilityTimeout=_HOLD_SECONDS,
+            WaitTimeSeconds=1,
+            AttributeNames=["All"],
+            MessageAttributeNames=["All"],
+        ).get("Messages", [])
+        if not messages:
+            return list(held.values())
+        for message in messages:
+            held[message["MessageId"]] = Failure(queue, message)
+
+
+def release(target: Target, failures: Iterable[Failure]) -> None:
+    """Let others see messages again at once."""
+    sqs = target.client("sqs")
+    for failure in failures:
+        sqs.change_message_visibility(
+            QueueUrl=failure.queue.url,
+            ReceiptHandle=failure.message["ReceiptHandle"],
+            VisibilityTimeout=0,
+        )
+
+
+def redrive(target: Target, failure: Failure) -> Redriven:
+    """Bring one failure back; its message is deleted only when that has worked."""
+    if failure.queue.kind is Kind.DEAD_LETTERS:
+        _send_back(target, failure)
+        redriven = Redriven(failure, Result.DONE)
+    else:
+        redriven = _process(target, failure)
+    if redriven.result is Result.DONE:
+        target.client("sqs").delete_message(
+            QueueUrl=failure.queue.url, ReceiptHandle=failure.message["ReceiptHandle"]
+        )
+    else:
+        release(target, [failure])
+    return redriven
+
+
+def _process(target: Target, failure: Failure) -> Redriven:
+    try:
+        mapping, records = _records(target, failure)
+    except RecordsGone as gone:
+        return Redriven(failure, Result.GONE, str(gone))
+    functions = target.client("lambda")
+    for batch in _batches(records):
+        answer = functions.invoke(
+            FunctionName=mapping["FunctionArn"], Payload=json.dumps({"Records": batch})
+        )
+        said = json.loads(answer["Payload"].read() or "null")
+        if "FunctionError" in answer:
+            return Redriven(failure, Result.FAILED, str(said.get("errorMessage", said)))
+        failed = (said or {}).get("batchItemFailures") or []
+        if failed:
+            return Redriven(failure, Result.FAILED, f"{len(failed)} of {len(batch)} records")
+    return Redriven(failure, Result.DONE)
+
+
+def _records(target: Target, failure: Failure) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    mappings = failure.queue.mappings
+    if failure.queue.kind is Kind.REJECTS:
+        source = failure.body.get("eventSourceARN")
+        [mapping] = [each for each in mappings if each["EventSourceArn"] == source]
+        return mapping, [failure.body]
+    info = batch_info(failure.body)
+    [mapping] = [each for each in mappings if each["EventSourceArn"] == info["streamArn"]]
+    return mapping, read_records(target, info, mapping)
+
+
+def _batches(records: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    batch: list[dict[str, Any]] = []
+    size = 0
+    for record in records:
+        length = len(json.dumps(record))
+        if batch and size + length > _MAX_PAYLOAD:
+            yield batch
+            batch, size = [], 0
+        batch.append(record)
+        size += length
+    if batch:
+        yield batch
+
+
+def _send_back(target: Target, failure: Failure) -> None:
+    message = failure.message
+    request: dict[str, Any] = {"QueueUrl": failure.queue.source, "MessageBody": message["Body"]}
+    if attributes := message.get("MessageAttributes"):
+        request["MessageAttributes"] = attributes
+    if group := message["Attributes"].get("MessageGroupId"):
+        request["MessageGroupId"] = group
+        if failure.queue.source.endswith(".fifo"):
+            # The old id would make SQS drop it as a duplicate for five minutes.
+            request["MessageDeduplicationId"] = str(uuid.uuid4())
+    target.client("sqs").send_message(**request)
+
+
+def _destination(mapping: dict[str, Any]) -> str:
+    config = mapping.get("DestinationConfig") or {}
+    return str((config.get("OnFailure") or {}).get("Destination", ""))
+
+
+def _name(url: str) -> str:
+    """Return a queue's account and name: hosts differ between two spellings of one address."""
+    return "/".join(url.split("/")[-2:])
