@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -21,10 +22,20 @@ from importlib import metadata
 from pathlib import Path
 from typing import cast
 
-from local_cloud import access_denied, binary_media, ground, seclusion, settling, transport
+from local_cloud import (
+    access_denied,
+    binary_media,
+    faults,
+    function_errors,
+    ground,
+    seclusion,
+    settling,
+    transport,
+)
 
 PORT_TAKEN = 98
-_HOOKS = (*access_denied.HOOKS, *seclusion.HOOKS, *binary_media.HOOKS, *settling.HOOKS)
+_PIECES = (access_denied, binary_media, function_errors, settling)
+_HOOKS = (*seclusion.HOOKS, *(hook for piece in _PIECES for hook in piece.HOOKS))
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _BACKLOG = 512
 
@@ -35,10 +46,11 @@ def listen(port: int) -> socket.socket:
     Args:
         port: The port, or 0 for any free one.
     """
-    if port:
-        # macOS lets a second socket have the port when the first one is bound to all addresses.
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.5):
-            raise FileExistsError(port)
+    # macOS lets a second socket have the port when the first one is bound to all addresses.
+    with socket.socket() as caller:
+        caller.settimeout(0.5)
+        if port and caller.connect_ex(("127.0.0.1", port)) == 0:
+            raise OSError(errno.EADDRINUSE, "somebody answers there")
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind(("127.0.0.1", port))
@@ -104,9 +116,8 @@ def prepare(state: Path, port: int) -> transport.App:
 
     hypercorn_compat.install()
     seclusion.install(tmp)
-    access_denied.install()
-    binary_media.install()
-    settling.install()
+    for piece in _PIECES:
+        piece.install()
     return cast("transport.App", app)
 
 
@@ -139,8 +150,8 @@ def main() -> None:
     try:
         listening = listen(arguments.port)
     except OSError as error:
-        sys.stderr.write(f"Port {arguments.port} of 127.0.0.1 is taken ({error}).\n")
-        sys.exit(PORT_TAKEN)
+        sys.stderr.write(f"Port {arguments.port} of 127.0.0.1 cannot be had: {error}\n")
+        sys.exit(PORT_TAKEN if error.errno == errno.EADDRINUSE else 1)
     if arguments.with_parent:
         end_with_parent(state)
 
@@ -152,7 +163,7 @@ def main() -> None:
         "endpoint": f"http://127.0.0.1:{port}",
         "started_at": time.time(),
     }
-    app = transport.marked_as_tls(prepare(state, port))
+    app = transport.marked_as_tls(faults.with_faults(prepare(state, port)))
     app = transport.with_health(app, identity)
     app = transport.when_ready(app, lambda: announce(state, identity))
     asyncio.run(serve(app, listening))

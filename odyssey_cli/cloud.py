@@ -38,7 +38,7 @@ _HARMLESS = {"AWS_PAGER", "AWS_DEFAULT_OUTPUT", "AWS_CLI_AUTO_PROMPT", "AWS_CLI_
 # Variables that would send calls elsewhere or sign them with something else.
 _DISTURBING = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE")
 _PORT_TAKEN = 98  # as in local_cloud.__main__
-_PATIENCE = 4.0  # seconds a process gets between SIGTERM and SIGKILL
+_PATIENCE = 2.0  # seconds a process gets between SIGTERM and SIGKILL
 
 
 class PortTakenError(OdysseyError):
@@ -126,8 +126,7 @@ class _Started:
         if self.pipe is not None:
             os.close(self.pipe)
             self.pipe = None
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(_PATIENCE)
+        self.process.wait()
 
 
 _started: dict[Path, _Started] = {}
@@ -146,7 +145,7 @@ def find(state_dir: Path) -> Cloud | None:
             started_at=float(written["started_at"]),
         )
         process = psutil.Process(cloud.pid)
-    except (OSError, ValueError, KeyError, psutil.Error):
+    except (OSError, ValueError, KeyError, TypeError, psutil.Error):
         return None
     return cloud if _is_server(process, state) else None
 
@@ -287,14 +286,15 @@ def _end_all(state: Path) -> bool:
     # The server first: it ends its workers itself, and must not start new ones meanwhile.
     mine.sort(key=lambda process: not _is_server(process, state))
     _signal(mine, signal.SIGTERM)
-    if held := _started.pop(state, None):
-        held.release()
-    _, alive = psutil.wait_procs(mine, timeout=_PATIENCE)
+    alive = _wait_until_gone(mine, _PATIENCE)
     while alive:
         _signal(alive, signal.SIGKILL)
-        psutil.wait_procs(alive, timeout=1)
+        _wait_until_gone(alive, 1)
         alive = processes(state)  # what a worker started before it was killed
-    (state / "cloud.json").unlink(missing_ok=True)
+    if held := _started.pop(state, None):
+        held.release()
+    for announcement in state.glob("cloud.json*"):
+        announcement.unlink(missing_ok=True)
     shutil.rmtree(state / "tmp", ignore_errors=True)
     return bool(mine)
 
@@ -303,6 +303,22 @@ def _signal(targets: list[psutil.Process], number: signal.Signals) -> None:
     for process in targets:
         with contextlib.suppress(psutil.Error):
             process.send_signal(number)
+
+
+def _wait_until_gone(targets: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Wait until the processes have ended; return those that have not."""
+    until = time.monotonic() + seconds
+    while (alive := [each for each in targets if is_alive(each)]) and time.monotonic() < until:
+        time.sleep(0.01)
+    return alive
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Say whether a process still runs; one that only waits to be reaped does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def _is_server(process: psutil.Process, state: Path) -> bool:

@@ -55,7 +55,19 @@ class Target:
 
         if self.local is None:
             return boto3.Session()
-        return boto3.Session("test", "test", region_name=cloud.REGION)
+        import botocore.session  # noqa: PLC0415
+
+        # The user's profile and files have no say here, not even a profile that is missing.
+        # Each is (config name, environment variables, default, conversion).
+        nowhere = (None, None, os.devnull, None)
+        plain = botocore.session.Session(
+            session_vars={
+                "profile": (None, None, None, None),
+                "config_file": nowhere,
+                "credentials_file": nowhere,
+            }
+        )
+        return boto3.Session("test", "test", region_name=cloud.REGION, botocore_session=plain)
 
     @property
     def endpoint(self) -> str | None:

@@ -42,7 +42,7 @@ TRUTHS = (
         ),
         "routes, IAM authorization, refusals as problems, bodies byte for byte",
         "throttle, access log, tracing; a wrong secret key is not noticed",
-        ("binary_media", "access_denied"),
+        ("binary_media", "access_denied", "function_errors"),
     ),
     Truth(
         "Functions",

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import time
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - Typer reads it
 from typing import TYPE_CHECKING, Annotated
 
 import typer

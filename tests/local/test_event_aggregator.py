@@ -7,41 +7,18 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from odyssey_cli import load
+from odyssey_cli.breaking import denied
 from odyssey_cli.flows.event_aggregator import STACK, EventAggregator, Summary, sample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from odyssey_cli.target import Target
 
 ACCEPTED = 202
-
-
-@contextmanager
-def denied(target: Target, function: str, action: str) -> Iterator[None]:
-    """Deny a function's role one action, from outside, for a while."""
-    iam = target.client("iam")
-    [role] = [
-        role["RoleName"]
-        for page in iam.get_paginator("list_roles").paginate()
-        for role in page["Roles"]
-        if role["RoleName"].startswith(f"{STACK}-{function}Role")
-    ]
-    policy = {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Deny", "Action": action, "Resource": "*"}],
-    }
-    iam.put_role_policy(RoleName=role, PolicyName="broken", PolicyDocument=json.dumps(policy))
-    try:
-        yield
-    finally:
-        iam.delete_role_policy(RoleName=role, PolicyName="broken")
 
 
 @pytest.fixture
@@ -54,7 +31,7 @@ def test_events_sent_while_the_aggregator_is_broken_count_once_when_it_is_mended
 ) -> None:
     # GIVEN an aggregator that may not write markers
     before = aggregator.total()
-    with denied(deployed, "Aggregator", "dynamodb:PutItem"):
+    with denied(deployed, STACK, "Aggregator", "dynamodb:PutItem"):
         # WHEN events arrive
         report = load.run(
             lambda n: aggregator.trigger(sample(n, broken=True)),
@@ -78,7 +55,7 @@ def test_a_producer_that_cannot_store_answers_a_problem_and_load_reports_it(
 ) -> None:
     # GIVEN a producer that may not store
     before = aggregator.total()
-    with denied(deployed, "Producer", "dynamodb:PutItem"):
+    with denied(deployed, STACK, "Producer", "dynamodb:PutItem"):
         # WHEN events are sent
         answer = aggregator.trigger(b'{"a":1}')
         report = load.run(

@@ -1,0 +1,96 @@
+"""Faults made from outside: requests to a service that fail a given number of times.
+
+Armed over HTTP, so that tests and demos need no switch in the functions they break:
+
+- `PUT /_odyssey/fault` with `{"target", "containing", "times", "code"}`: the next `times`
+  requests whose `X-Amz-Target` is `target` and whose body contains `containing` are answered
+  with the error `code` (400) and never reach the service;
+- `GET /_odyssey/fault`: the faults still armed.
+
+Both want the header `x-odyssey`, which a web page cannot send to another origin unasked.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from local_cloud.transport import App, Message, Receive, Scope, Send
+
+PATH = "/_odyssey/fault"
+
+
+@dataclass
+class Fault:
+    """Requests that are to fail.
+
+    Attributes:
+        target: their `X-Amz-Target`, e.g. `DynamoDB_20120810.TransactWriteItems`.
+        containing: text in their body.
+        times: how many more of them fail.
+        code: the error they are answered with.
+    """
+
+    target: str
+    containing: str
+    times: int
+    code: str
+
+
+def with_faults(app: App) -> App:
+    """Put armed faults in front of an app."""
+    armed: list[Fault] = []
+
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        if scope["path"] == PATH and b"x-odyssey" in headers:
+            if scope["method"] == "PUT":
+                armed.append(Fault(**json.loads(await _body(receive))))
+            await _answer(send, 200, [asdict(fault) for fault in armed])
+            return
+        target = headers.get(b"x-amz-target", b"").decode("latin-1")
+        if not any(fault.target == target for fault in armed):
+            await app(scope, receive, send)
+            return
+        body = await _body(receive)
+        for fault in armed:
+            if fault.target == target and fault.containing.encode() in body:
+                fault.times -= 1
+                armed[:] = [each for each in armed if each.times > 0]
+                error = {"__type": fault.code, "message": "A fault was armed for this request."}
+                await _answer(send, 400, error)
+                return
+        await app(scope, _again(body, receive), send)
+
+    return guarded
+
+
+async def _body(receive: Receive) -> bytes:
+    body = b""
+    while True:
+        message = await receive()
+        body += bytes(message.get("body", b""))
+        if not message.get("more_body"):
+            return body
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Return a `receive` that gives a body that was read, then goes on."""
+    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replayed() -> Message:
+        return pending.pop() if pending else await receive()
+
+    return replayed
+
+
+async def _answer(send: Send, status: int, content: Any) -> None:  # noqa: ANN401 - any JSON
+    body = json.dumps(content).encode()
+    headers = [(b"content-type", b"application/x-amz-json-1.0")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,71 @@
+"""Breaking things from outside, as an operator's mistake or a bad day of AWS's would."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from odyssey_cli.cloud import Cloud
+    from odyssey_cli.target import Target
+
+_POLICY = "odyssey-broken"
+
+
+@contextmanager
+def denied(target: Target, stack: str, function: str, action: str) -> Iterator[None]:
+    """Deny the role of a stack's function one action while the block runs.
+
+    Args:
+        target: where the stack is deployed.
+        stack: its name.
+        function: the function's construct id, e.g. `Aggregator`.
+        action: what the role may not do, e.g. `dynamodb:PutItem`.
+    """
+    iam = target.client("iam")
+    [role] = [
+        role["RoleName"]
+        for page in iam.get_paginator("list_roles").paginate()
+        for role in page["Roles"]
+        if role["RoleName"].startswith(f"{stack}-{function}Role")
+    ]
+    statement = {"Effect": "Deny", "Action": action, "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_role_policy(RoleName=role, PolicyName=_POLICY, PolicyDocument=document)
+    try:
+        yield
+    finally:
+        iam.delete_role_policy(RoleName=role, PolicyName=_POLICY)
+
+
+def fail_requests(cloud: Cloud, target: str, *, containing: str, times: int, code: str) -> None:
+    """Let the next requests of one kind to a local cloud fail; see `local_cloud.faults`.
+
+    Args:
+        cloud: the local cloud.
+        target: their `X-Amz-Target`.
+        containing: text in their body.
+        times: how many fail.
+        code: the error they are answered with.
+    """
+    fault = {"target": target, "containing": containing, "times": times, "code": code}
+    _faults(cloud, "PUT", json.dumps(fault))
+
+
+def faults_left(cloud: Cloud) -> int:
+    """Return how many requests are still to fail."""
+    return sum(fault["times"] for fault in _faults(cloud, "GET"))
+
+
+def _faults(cloud: Cloud, method: str, body: str | None = None) -> list[dict[str, int]]:
+    connection = http.client.HTTPConnection("127.0.0.1", cloud.port, timeout=10)
+    try:
+        connection.request(method, "/_odyssey/fault", body, {"x-odyssey": "1"})
+        answered: list[dict[str, int]] = json.loads(connection.getresponse().read())
+        return answered
+    finally:
+        connection.close()

@@ -1,0 +1,1 @@
+"""Flows and the local cloud itself, run for real: own clouds on free ports."""

@@ -1,0 +1,1 @@
+"""Pure logic and handlers: no network, no credentials, no waiting."""
