@@ -1,0 +1,116 @@
+"""Where commands go: never to AWS by accident."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from odyssey_cli import target
+from odyssey_cli.cloud import Cloud
+from odyssey_cli.errors import OdysseyError
+
+ACCOUNT = "123456789012"
+LOCAL = Cloud(port=4566, endpoint="http://127.0.0.1:4566", pid=1, state=Path("/s"), started_at=0)
+
+
+class FakeSession:
+    """The user's AWS session, as far as the guard looks at it."""
+
+    region_name = "eu-north-1"
+    profile_name = "mine"
+
+    def client(self, _service: str) -> FakeSession:
+        return self
+
+    def get_caller_identity(self) -> dict[str, str]:
+        return {"Account": ACCOUNT}
+
+
+@pytest.fixture(autouse=True)
+def session(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boto3, "Session", FakeSession)
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, *, terminal: bool) -> None:
+    monkeypatch.setattr("sys.stdin", type("Stdin", (), {"isatty": lambda _: terminal})())
+
+
+def test_without_a_local_cloud_nothing_goes_to_aws_unless_it_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(target.cloud, "find", lambda _state: None)
+
+    with pytest.raises(OdysseyError, match="No local cloud is running") as refused:
+        target.resolve("local")
+    assert "--target aws" in refused.value.remedy
+
+
+def test_aws_is_refused_when_nobody_can_confirm(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN no terminal
+    answering(monkeypatch, terminal=False)
+
+    # WHEN AWS is named, THEN it is refused, the account having been shown
+    with pytest.raises(OdysseyError, match="Nobody is here to confirm"):
+        target.resolve("aws")
+    said = capsys.readouterr().err
+    assert ACCOUNT in said
+    assert "eu-north-1" in said
+    assert "mine" in said
+
+
+def test_aws_is_used_with_yes(monkeypatch: pytest.MonkeyPatch) -> None:
+    answering(monkeypatch, terminal=False)
+
+    to = target.resolve("aws", yes=True)
+
+    assert to.local is None
+    assert to.endpoint is None
+    assert to.environment["ODYSSEY_TARGET"] == "aws"
+
+
+def test_another_account_than_the_expected_is_refused_even_with_yes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ODYSSEY_ACCOUNT", "999999999999")
+
+    with pytest.raises(OdysseyError, match=ACCOUNT):
+        target.resolve("aws", yes=True)
+
+
+class Formation:
+    """CloudFormation, with one stack."""
+
+    def describe_stacks(self, **_: Any) -> dict[str, Any]:
+        url = "https://abc123.execute-api.us-east-1.amazonaws.com/v1/"
+        return {
+            "Stacks": [
+                {
+                    "Outputs": [
+                        {"OutputKey": "ApiUrl", "OutputValue": url},
+                        {"OutputKey": "Table", "OutputValue": "t"},
+                    ]
+                }
+            ]
+        }
+
+
+@pytest.mark.parametrize(
+    ("local", "url"),
+    [
+        (LOCAL, "http://127.0.0.1:4566/_aws/execute-api/abc123/v1/"),
+        (None, "https://abc123.execute-api.us-east-1.amazonaws.com/v1/"),
+    ],
+    ids=["local", "aws"],
+)
+def test_an_apis_address_is_the_one_it_is_reached_at(
+    local: Cloud | None, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to = target.Target({}, Path(), local)
+    monkeypatch.setattr(target.Target, "client", lambda *_: Formation())
+
+    assert to.outputs("Any") == {"ApiUrl": url, "Table": "t"}
