@@ -24,18 +24,34 @@ from typing import cast
 
 from local_cloud import (
     access_denied,
+    batch_actions,
     binary_media,
+    clock,
+    event_loop,
     faults,
     function_errors,
     ground,
+    mappings,
+    permissions,
+    queue_poller,
     seclusion,
     settling,
+    stream_poller,
     transport,
 )
 
 PORT_TAKEN = 98
-_PIECES = (access_denied, binary_media, function_errors, settling)
-_HOOKS = (*seclusion.HOOKS, *(hook for piece in _PIECES for hook in piece.HOOKS))
+_PIECES = (
+    access_denied,
+    batch_actions,
+    binary_media,
+    function_errors,
+    queue_poller,
+    settling,
+    stream_poller,
+)
+_GROUND = (seclusion, clock, mappings, permissions, *_PIECES)
+_HOOKS = tuple(hook for piece in _GROUND for hook in piece.HOOKS)
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _BACKLOG = 512
 
@@ -97,7 +113,7 @@ def end_with_parent(state: Path) -> None:
     threading.Thread(target=watch, daemon=True, name="parent").start()
 
 
-def prepare(state: Path, port: int) -> transport.App:
+def prepare(state: Path, port: int, clock_scale: float) -> transport.App:
     """Load MiniStack into this process, extended; exits with a sentence if it does not fit."""
     tmp = state / "tmp"
     shutil.rmtree(tmp, ignore_errors=True)
@@ -116,9 +132,10 @@ def prepare(state: Path, port: int) -> transport.App:
 
     hypercorn_compat.install()
     seclusion.install(tmp)
+    clock.install(clock_scale)
     for piece in _PIECES:
         piece.install()
-    return cast("transport.App", app)
+    return event_loop.captured(cast("transport.App", app))
 
 
 async def serve(app: transport.App, listening: socket.socket) -> None:
@@ -140,6 +157,7 @@ def main() -> None:
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--with-parent", action="store_true")
+    parser.add_argument("--clock-scale", type=float, default=clock.DEFAULT_SCALE)
     arguments = parser.parse_args()
 
     state = arguments.state.resolve()
@@ -162,8 +180,10 @@ def main() -> None:
         "port": port,
         "endpoint": f"http://127.0.0.1:{port}",
         "started_at": time.time(),
+        "clock_scale": arguments.clock_scale,
     }
-    app = transport.marked_as_tls(faults.with_faults(prepare(state, port)))
+    app = prepare(state, port, arguments.clock_scale)
+    app = transport.marked_as_tls(faults.with_faults(app))
     app = transport.with_health(app, identity)
     app = transport.when_ready(app, lambda: announce(state, identity))
     asyncio.run(serve(app, listening))

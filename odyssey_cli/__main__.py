@@ -8,7 +8,7 @@ signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import typer  # noqa: E402
 
-from odyssey_cli.commands import aggregator, cloud, demo, maintenance, stacks  # noqa: E402
+from odyssey_cli.commands import aggregator, bench, cloud, demo, failures, maintenance, stacks  # noqa: E402
 from odyssey_cli.console import err  # noqa: E402
 from odyssey_cli.errors import OdysseyError  # noqa: E402
 
@@ -28,7 +28,7 @@ def options(
     """Options of every command."""
 
 
-for _commands in (demo, maintenance, cloud, stacks, aggregator):
+for _commands in (demo, maintenance, cloud, stacks, failures, aggregator, bench):
     _commands.register(app)
 
 

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
 MARK = "ODYSSEY_CLOUD"
+# Where clouds live: the user's, and those of demos, which are marked when they are to stay.
+LOCAL_STATE = paths.STATE / "local"
+DEMO_PREFIX = "demo-"
+KEPT = "kept"
 
 # Settings of the shell that say nothing about where calls go.
 _HARMLESS = {"AWS_PAGER", "AWS_DEFAULT_OUTPUT", "AWS_CLI_AUTO_PROMPT", "AWS_CLI_HISTORY_FILE"}
@@ -148,6 +152,17 @@ def find(state_dir: Path) -> Cloud | None:
     except (OSError, ValueError, KeyError, TypeError, psutil.Error):
         return None
     return cloud if _is_server(process, state) else None
+
+
+def kept_states() -> list[Path]:
+    """Return the state folders of the clouds that `demo --keep` left."""
+    return [marker.parent for marker in paths.STATE.glob(f"{DEMO_PREFIX}*/{KEPT}")]
+
+
+def find_any() -> Cloud | None:
+    """Return the user's cloud, or else the newest that `demo --keep` left, or None."""
+    kept = [running for state in kept_states() if (running := find(state))]
+    return find(LOCAL_STATE) or max(kept, key=lambda each: each.started_at, default=None)
 
 
 def healthy(cloud: Cloud, timeout: float = 2.0) -> bool:

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     import boto3
     from types_boto3_cloudformation import CloudFormationClient
 
-LOCAL_STATE = paths.STATE / "local"
-
 TargetOption = Annotated[
     Literal["local", "aws"],
     typer.Option(
@@ -106,13 +104,13 @@ class Target:
         return f"{self.local.endpoint}/_aws/execute-api/{host.partition('.')[0]}{path}"
 
 
-def local(state: Path = LOCAL_STATE) -> Target:
-    """Return the local cloud that runs on a state folder.
+def local() -> Target:
+    """Return the local cloud that is running.
 
     Raises:
-        OdysseyError: none runs there.
+        OdysseyError: none is.
     """
-    running = cloud.find(state)
+    running = cloud.find_any()
     if running is None:
         raise OdysseyError(
             "No local cloud is running.",

@@ -9,6 +9,7 @@ from aws_cdk import CfnOutput, Duration
 
 from odyssey_constructs.api import IamApi
 from odyssey_constructs.dashboard import dashboard
+from odyssey_constructs.failure_queue import FailureQueue
 from odyssey_constructs.function import PythonFunction
 from odyssey_constructs.stack import OdysseyStack
 from odyssey_constructs.stream_consumer import StreamConsumer
@@ -32,6 +33,13 @@ class EventAggregator(OdysseyStack):
         processed = Table(self, "Processed", config=config)
         summaries = Table(self, "Summaries", config=config)
         summaries.add_ranking(RANKING, partition_key="ranking", rank="item_count")
+        rejects = FailureQueue(
+            self,
+            "Rejects",
+            meaning="Records that the aggregator can never count. odyssey aggregator failures "
+            "shows their causes; odyssey redrive brings them back.",
+            config=config,
+        )
         api = IamApi(self, "Api", config=config)
 
         producer = PythonFunction(
@@ -55,6 +63,7 @@ class EventAggregator(OdysseyStack):
             environment={
                 "PROCESSED_TABLE": processed.table.table_name,
                 "SUMMARIES_TABLE": summaries.table.table_name,
+                "REJECTS_QUEUE": rejects.queue.queue_url,
             },
             timeout=Duration.minutes(1),
             config=config,
@@ -62,6 +71,7 @@ class EventAggregator(OdysseyStack):
         processed.allow_put(aggregator)
         summaries.allow_batch_get(aggregator)
         summaries.allow_update(aggregator)
+        rejects.allow_send(aggregator)
         StreamConsumer(self, "Aggregation", table=events, function=aggregator, config=config)
 
         reader = PythonFunction(
@@ -84,10 +94,19 @@ class EventAggregator(OdysseyStack):
             api=api,
             functions=[producer, aggregator, reader],
             consumer=aggregator,
-            counts=["EventsAccepted", "EventsRepeated", "EventsCounted", "EventsAlreadyCounted"],
+            counts=[
+                "EventsAccepted",
+                "EventsRepeated",
+                "EventsRefused",
+                "EventsCounted",
+                "EventsAlreadyCounted",
+                "EventsFailed",
+                "EventsRejected",
+            ],
         )
         CfnOutput(self, "ApiUrl", value=api.url)
         CfnOutput(self, "ClientPolicyArn", value=api.client_policy.managed_policy_arn)
         CfnOutput(self, "EventsTable", value=events.table.table_name)
+        CfnOutput(self, "RejectsQueueUrl", value=rejects.queue.queue_url)
         CfnOutput(self, "EventTtlDays", value=str(config.aggregator_event_ttl_days or 0))
         CfnOutput(self, "SummariesTable", value=summaries.table.table_name)

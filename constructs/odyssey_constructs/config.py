@@ -18,7 +18,9 @@ Stage = Literal["dev", "prod"]
 Architecture = Literal["arm64", "x86_64"]
 
 # Context keys that belong to CDK itself: feature flags, look-ups and CLI settings.
-_FOREIGN = re.compile(r"^(@|aws:|aws-cdk:|cdk-|cli-|tree|path-metadata)|:")
+_FOREIGN = re.compile(
+    r"^(@|aws:|aws-cdk:|cdk-|cli-)|:|^(acknowledged-issue-numbers|path-metadata|tree)$"
+)
 
 
 class ConfigError(ValueError):

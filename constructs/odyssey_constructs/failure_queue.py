@@ -11,6 +11,7 @@ from constructs import Construct
 from odyssey_constructs.alarms import FIVE_MINUTES, alarm
 from odyssey_constructs.encryption import encryption_key
 from odyssey_constructs.findings import acknowledge
+from odyssey_constructs.retention import removal_policy
 
 if TYPE_CHECKING:
     from odyssey_constructs.config import Config
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 class FailureQueue(Construct):
     """Keeps messages for 14 days, takes them over TLS only, and alarms when it holds any.
+
+    In prod it outlives its stack, like all that holds data.
 
     Args:
         scope: the parent.
@@ -38,6 +41,7 @@ class FailureQueue(Construct):
             encryption=sqs.QueueEncryption.KMS if self._key else sqs.QueueEncryption.SQS_MANAGED,
             encryption_master_key=self._key,
             enforce_ssl=True,
+            removal_policy=removal_policy(config),
         )
         for rule in ("AwsSolutions-SQS3", "Serverless-SQSRedrivePolicy"):
             acknowledge(self.queue, rule, "This queue is the end of the line; it is not consumed.")

@@ -6,57 +6,73 @@ finds its marker and changes nothing, whatever crashed in between.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared.transactions import CONDITION_FAILED, MAX_ACTIONS, backoff, transact
+from botocore.exceptions import BotoCoreError, ClientError
+
+from shared.rejects import Unprocessable
+from shared.transactions import CONDITION_FAILED, MAX_ACTIONS, PASSING, backoff, transact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from types_boto3_dynamodb import DynamoDBClient
-    from types_boto3_dynamodb.type_defs import (
-        TransactWriteItemTypeDef,
-    )
+    from types_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
-    Tries = Callable[[], Iterable[int]]
+    from shared.transactions import Tries
 
 # Longer than an event can come back: a day in the stream, 14 in the dead-letter queue, 7 in
 # an archive.
 MARKER_DAYS = 30
 # The whole table is one ranking; see the stack's page for what that limits.
 RANKING = "all"
+# What the producer writes; anything else was put into the table by somebody else.
+_FORMS = {
+    "id": re.compile(r"[0-9a-f-]{36}"),
+    "group": re.compile(r"[0-9a-f]{64}"),
+    "group_label": re.compile(r".+", re.DOTALL),
+    "received_at": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"),
+}
 # Keys in one BatchGetItem ("Quotas in Amazon DynamoDB", 2026-11-21).
 _MAX_KEYS = 100
 
 
 class Contended(RuntimeError):  # noqa: N818 - reads as the statement it is
-    """A transaction met others every time it was tried; the batch should come again."""
+    """Others were in the way every time it was tried."""
 
 
 @dataclass(frozen=True)
 class Counted:
-    """The part of a stored event that counting needs."""
+    """The part of a stored event that counting needs, and its place in the stream."""
 
     id: str
     group: str
     group_label: str
     received_at: str
+    sequence_number: str
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Counted:
         """Read a stream record.
 
         Raises:
-            KeyError: the record is not that of an event.
+            Unprocessable: the item is not one that the producer stores.
         """
-        image = record["dynamodb"]["NewImage"]
-        return cls(
-            **{name: image[name]["S"] for name in ("id", "group", "group_label", "received_at")}
-        )
+        image = record["dynamodb"].get("NewImage", {})
+        texts = {}
+        for name, form in _FORMS.items():
+            text = image.get(name, {}).get("S")
+            if text is None:
+                raise Unprocessable(f"The item has no text {name!r}.")
+            if not form.fullmatch(text):
+                raise Unprocessable(f"The item's {name!r} does not read as one.")
+            texts[name] = text
+        return cls(**texts, sequence_number=record["dynamodb"]["SequenceNumber"])
 
 
 @dataclass(frozen=True)
@@ -82,10 +98,17 @@ class Span:
 
 @dataclass
 class Result:
-    """How many events took effect now, and how many had before."""
+    """What became of the events.
+
+    Attributes:
+        counted: how many took effect now.
+        already: how many had taken effect before.
+        failed: those that must come again, and by which error of DynamoDB's they failed.
+    """
 
     counted: int = 0
     already: int = 0
+    failed: dict[Counted, str] = field(default_factory=dict)
 
 
 def count(
@@ -98,69 +121,126 @@ def count(
 ) -> Result:
     """Count `events`, each once for ever, in as few calls as DynamoDB's limits allow.
 
-    Raises:
-        Contended: other writers were in the way every time.
-        ClientError: DynamoDB refused for another reason. What took effect stays counted.
+    An event or group that DynamoDB refuses fails alone, the others of its transaction count.
+    Where DynamoDB refuses a request as a whole, its events fail: reported one by one, they come
+    again together, while an exception would make Lambda halve the batch again and again.
     """
     unique = list({event.id: event for event in events}.values())
-    groups = {event.group for event in unique}
-    spans = _read_spans(groups, tables=tables, client=client, tries=tries)
-    expires_at = int((now + timedelta(days=MARKER_DAYS)).timestamp())
     result = Result()
+    counting = _Counting(
+        tables=tables,
+        expires_at=int((now + timedelta(days=MARKER_DAYS)).timestamp()),
+        client=client,
+        tries=tries,
+    )
+    try:
+        counting.spans.update(counting.read_spans({event.group for event in unique}))
+    except (ClientError, BotoCoreError, Contended) as error:
+        result.failed.update(dict.fromkeys(unique, _code(error)))
+        return result
     for chunk in _chunks(unique):
-        _count_chunk(
-            chunk,
-            spans=spans,
-            tables=tables,
-            expires_at=expires_at,
-            client=client,
-            tries=tries,
-            result=result,
-        )
+        counting.count(chunk, result)
     return result
 
 
-def _count_chunk(
-    chunk: list[Counted],
-    *,
-    spans: dict[str, Span],
-    tables: Tables,
-    expires_at: int,
-    client: DynamoDBClient,
-    tries: Tries,
-    result: Result,
-) -> None:
-    for _ in tries():
+def _code(error: Exception) -> str:
+    if isinstance(error, ClientError):
+        return error.response["Error"]["Code"]
+    return type(error).__name__
+
+
+@dataclass(frozen=True)
+class _Counting:
+    """Counts chunk after chunk; `spans` are those of the summaries as last seen."""
+
+    tables: Tables
+    expires_at: int
+    client: DynamoDBClient
+    tries: Tries
+    spans: dict[str, Span] = field(default_factory=dict)
+
+    def count(self, chunk: list[Counted], result: Result) -> None:
+        cause = Contended.__name__
+        try:
+            for _ in self.tries():
+                chunk = self._try(chunk, result)
+                if not chunk:
+                    return
+        except (ClientError, BotoCoreError, Contended) as error:
+            cause = _code(error)
+        result.failed.update(dict.fromkeys(chunk, cause))
+
+    def _try(self, chunk: list[Counted], result: Result) -> list[Counted]:
+        """Try a transaction; return what is left of it to be tried again."""
         groups = _by_group(chunk)
-        new_spans = {
-            group: spans.get(group, Span(members[0].received_at, members[0].received_at)).over(
-                members
-            )
-            for group, members in groups.items()
-        }
-        actions = [_marker(event, tables.processed, expires_at) for event in chunk]
-        actions += [
-            _effect(members, new_spans[group], tables.summaries)
+        spans = {group: self._widened(group, members) for group, members in groups.items()}
+        markers = [_marker(event, self.tables.processed, self.expires_at) for event in chunk]
+        effects = [
+            _effect(members, spans[group], self.tables.summaries)
             for group, members in groups.items()
         ]
-        reasons = transact(client, actions)
+        reasons = transact(self.client, markers + effects)
         if not reasons:
-            spans.update(new_spans)
+            self.spans.update(spans)
             result.counted += len(chunk)
-            return
-        known = {
-            event.id
-            for event, reason in zip(chunk, reasons, strict=False)
-            if reason == CONDITION_FAILED
-        }
-        result.already += len(known)
-        chunk = [event for event in chunk if event.id not in known]
-        if not chunk:
-            return
-        if CONDITION_FAILED in reasons[-len(groups) :]:
+            return []
+        of_events = dict(zip((event.id for event in chunk), reasons, strict=False))
+        of_groups = dict(zip(groups, reasons[len(chunk) :], strict=True))
+        if CONDITION_FAILED in of_groups.values():
             # Another writer widened a span since it was read.
-            spans.update(_read_spans(set(groups), tables=tables, client=client, tries=tries))
-    raise Contended(f"{len(chunk)} events could not be counted now.")
+            self.spans.update(self.read_spans(set(groups)))
+        return _remaining(chunk, of_events, of_groups, result)
+
+    def read_spans(self, groups: set[str]) -> dict[str, Span]:
+        """Read the spans of summaries as of now; new groups have none.
+
+        Raises:
+            Contended: DynamoDB left some unread every time.
+        """
+        ordered = sorted(groups)
+        found: dict[str, Span] = {}
+        table = self.tables.summaries
+        for start in range(0, len(ordered), _MAX_KEYS):
+            pending: Mapping[str, Any] = {
+                table: {
+                    "Keys": [{"id": {"S": group}} for group in ordered[start : start + _MAX_KEYS]],
+                    "ConsistentRead": True,
+                    "ProjectionExpression": "id, first_seen, last_seen",
+                }
+            }
+            for _ in self.tries():
+                answer = self.client.batch_get_item(RequestItems=pending)
+                for item in answer["Responses"].get(table, []):
+                    found[item["id"]["S"]] = Span(item["first_seen"]["S"], item["last_seen"]["S"])
+                pending = answer["UnprocessedKeys"]
+                if not pending:
+                    break
+            else:
+                raise Contended("Some summaries could not be read now.")
+        return found
+
+    def _widened(self, group: str, members: Sequence[Counted]) -> Span:
+        first = members[0].received_at
+        return self.spans.get(group, Span(first, first)).over(members)
+
+
+def _remaining(
+    chunk: Sequence[Counted],
+    of_events: Mapping[str, str],
+    of_groups: Mapping[str, str],
+    result: Result,
+) -> list[Counted]:
+    """Take out of a cancelled chunk what has counted before and what cannot count now."""
+    remaining = []
+    for event in chunk:
+        if of_events[event.id] == CONDITION_FAILED:
+            result.already += 1
+        elif {of_events[event.id], of_groups[event.group]} <= PASSING | {CONDITION_FAILED}:
+            remaining.append(event)
+        else:
+            reasons = of_events[event.id], of_groups[event.group]
+            result.failed[event] = next(each for each in reasons if each not in PASSING)
+    return remaining
 
 
 def _chunks(events: Sequence[Counted]) -> Iterator[list[Counted]]:
@@ -218,28 +298,3 @@ def _effect(members: Sequence[Counted], span: Span, table: str) -> TransactWrite
             },
         }
     }
-
-
-def _read_spans(
-    groups: set[str], *, tables: Tables, client: DynamoDBClient, tries: Tries
-) -> dict[str, Span]:
-    ordered = sorted(groups)
-    spans: dict[str, Span] = {}
-    for start in range(0, len(ordered), _MAX_KEYS):
-        pending: Mapping[str, Any] = {
-            tables.summaries: {
-                "Keys": [{"id": {"S": group}} for group in ordered[start : start + _MAX_KEYS]],
-                "ConsistentRead": True,
-                "ProjectionExpression": "id, first_seen, last_seen",
-            }
-        }
-        for _ in tries():
-            answer = client.batch_get_item(RequestItems=pending)
-            for item in answer["Responses"].get(tables.summaries, []):
-                spans[item["id"]["S"]] = Span(item["first_seen"]["S"], item["last_seen"]["S"])
-            pending = answer["UnprocessedKeys"]
-            if not pending:
-                break
-        else:
-            raise Contended("Some summaries could not be read now.")
-    return spans

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +11,8 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.metrics import MetricUnit
 
-from event_aggregator import events
+from event_aggregator import events, settings
 from shared import clients, requests, times
-from shared.environment import required
 from shared.problems import Problem
 
 if TYPE_CHECKING:
@@ -26,25 +23,6 @@ metrics = Metrics()
 app = APIGatewayRestResolver()
 
 
-@dataclass(frozen=True)
-class Settings:
-    """The function's environment."""
-
-    table: str
-    group_by: tuple[str, ...]
-    ttl_days: int
-
-
-@cache
-def settings() -> Settings:
-    """Read the environment once."""
-    return Settings(
-        table=required("EVENTS_TABLE"),
-        group_by=tuple(json.loads(required("GROUP_BY"))),
-        ttl_days=int(required("EVENT_TTL_DAYS")),
-    )
-
-
 @app.post("/trigger-event")
 def trigger_event() -> Response[str]:
     """Accept an event: 202 with its id, the same for a repeated idempotency key."""
@@ -52,7 +30,7 @@ def trigger_event() -> Response[str]:
     identity = request.request_context.identity
     event = events.make_event(
         requests.json_object(request, max_bytes=events.MAX_BODY_BYTES),
-        group_by=settings().group_by,
+        group_by=settings.producer().group_by,
         idempotency_key=request.headers.get("idempotency-key"),
         # A role's id without its session name: a retry may come from another session.
         caller=(identity.caller or "").partition(":")[0],
@@ -60,7 +38,10 @@ def trigger_event() -> Response[str]:
         correlation_id=request.request_context.request_id,
     )
     receipt = events.store(
-        event, table=settings().table, ttl_days=settings().ttl_days, client=clients.dynamodb()
+        event,
+        table=settings.producer().table,
+        ttl_days=settings.producer().ttl_days,
+        client=clients.dynamodb(),
     )
     metrics.add_metric(
         "EventsRepeated" if receipt.repeated else "EventsAccepted", MetricUnit.Count, 1

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +10,8 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.logging import correlation_paths
 
-from event_aggregator import summaries
+from event_aggregator import settings, summaries
 from shared import clients
-from shared.environment import required
 from shared.problems import Problem
 
 if TYPE_CHECKING:
@@ -22,20 +19,6 @@ if TYPE_CHECKING:
 
 logger = Logger()
 app = APIGatewayRestResolver()
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The function's environment."""
-
-    table: str
-    ranking: str
-
-
-@cache
-def settings() -> Settings:
-    """Read the environment once."""
-    return Settings(table=required("SUMMARIES_TABLE"), ranking=required("RANKING"))
 
 
 @app.get("/get-summary")
@@ -46,8 +29,8 @@ def get_summaries() -> Response[str]:
         summaries.read_page(
             query.get("limit"),
             query.get("cursor"),
-            table=settings().table,
-            index=settings().ranking,
+            table=settings.reader().table,
+            index=settings.reader().ranking,
             client=clients.dynamodb(),
         )
     )
@@ -56,7 +39,7 @@ def get_summaries() -> Response[str]:
 @app.get("/get-summary/<id>")
 def get_summary(id: str) -> Response[str]:
     """Answer one summary."""
-    return _json(summaries.read_one(id, table=settings().table, client=clients.dynamodb()))
+    return _json(summaries.read_one(id, table=settings.reader().table, client=clients.dynamodb()))
 
 
 @app.not_found

@@ -94,10 +94,11 @@ def _decode(cursor: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         position = None
     match position:
-        case [int(rank), str(id)] if 0 < rank < 2**53 and _ID.fullmatch(id):
+        # To Python, true is an integer.
+        case [rank, str(id)] if type(rank) is int and 0 < rank < 2**53 and _ID.fullmatch(id):
             return {
                 "ranking": {"S": RANKING},
-                "item_count": {"N": str(int(rank))},
+                "item_count": {"N": str(rank)},
                 "id": {"S": id},
             }
     raise bad_request("cursor", "cursor must be one that an earlier page gave.")

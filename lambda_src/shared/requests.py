@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -49,5 +48,5 @@ def _bytes(event: APIGatewayProxyEvent) -> bytes:
         return text.encode("utf-8", errors="surrogatepass")
     try:
         return base64.b64decode(text, validate=True)
-    except binascii.Error:
+    except ValueError:
         raise bad_request("invalid-base64", "The body is not valid base64.") from None

@@ -6,6 +6,7 @@ A value that passes `parse` survives canonical JSON (RFC 8785) and DynamoDB unch
 from __future__ import annotations
 
 import json
+from collections import Counter
 from decimal import Decimal
 from typing import Any
 
@@ -75,9 +76,8 @@ def storable(value: Json) -> Json:
 def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in fields if names.count(name) > 1)
-        raise InvalidJson(f"The field {twice!r} appears twice in one object.")
+        [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
+        raise InvalidJson(f"The field {twice[:50]!r} appears twice in one object.")
     if "" in fields:
         raise InvalidJson("A field has an empty name.")
     return fields
@@ -96,7 +96,9 @@ def _integer(text: str) -> int:
 
 def _float(text: str) -> float:
     number = float(text)
-    if number and not _SMALLEST <= abs(number) <= _LARGEST:
+    # A text that is not zero but reads as zero is too small for a double.
+    is_zero = not text.lower().partition("e")[0].strip("-0.")
+    if not is_zero and not _SMALLEST <= abs(number) <= _LARGEST:
         raise InvalidJson(f"The number {text[:20]} is not within ±{_SMALLEST} to ±{_LARGEST}.")
     return number
 

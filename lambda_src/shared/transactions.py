@@ -7,18 +7,21 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+    # Makes a pass over the numbers of tries, waiting in between.
+    Tries = Callable[[], Iterable[int]]
 
 # Actions in one transaction ("Quotas in Amazon DynamoDB", 2026-11-21).
 MAX_ACTIONS = 100
 
 CONDITION_FAILED = "ConditionalCheckFailed"
-# Reasons of a cancellation that pass by themselves ("TransactWriteItems", API Reference,
-# 2026-11-21).
-_PASSING = frozenset(
+# Reasons of a cancellation that pass by themselves, and the one of an action that was not the
+# cause ("TransactWriteItems", API Reference, 2026-11-21).
+PASSING = frozenset(
     {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded", "None"}
 )
 
@@ -28,19 +31,15 @@ def transact(client: DynamoDBClient, actions: Sequence[TransactWriteItemTypeDef]
 
     Returns:
         No reasons if it took effect. Otherwise nothing took effect, and there is a reason per
-        action, `None` for those that were not the cause; all pass by themselves or are
-        `ConditionalCheckFailed`, about which the caller can do something.
+        action: one of `PASSING`, `CONDITION_FAILED`, or one that stays until somebody mends it.
 
     Raises:
-        ClientError: anything that neither waiting nor another condition would mend.
+        ClientError: the request as a whole was refused.
     """
     try:
         client.transact_write_items(TransactItems=actions)
     except client.exceptions.TransactionCanceledException as error:
-        reasons = [reason["Code"] for reason in error.response["CancellationReasons"]]
-        if not set(reasons) <= _PASSING | {CONDITION_FAILED}:
-            raise
-        return reasons
+        return [reason["Code"] for reason in error.response["CancellationReasons"]]
     return []
 
 

@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from odyssey_cli.commands.failures import JsonOption, show
 from odyssey_cli.console import err, out
 from odyssey_cli.errors import OdysseyError
 from odyssey_cli.target import TargetOption, YesOption, resolve
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from odyssey_cli.target import Target
 
 group = typer.Typer(help="The event aggregator.", no_args_is_help=True)
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _BAR = 12
 
 
@@ -154,6 +154,14 @@ def verify(
             f"{len(different)} groups differ.",
             "Events may still be on their way; if it stays so, see ./odyssey logs Aggregator.",
         )
+
+
+@group.command()
+def failures(
+    target: TargetOption = "local", yes: YesOption = False, as_json: JsonOption = False
+) -> None:
+    """Show what could not be counted, and why; `odyssey redrive EventAggregator` brings it back."""
+    show(resolve(target, yes=yes), "EventAggregator", as_json=as_json)
 
 
 def _client(target: Target, *, connections: int = 1) -> EventAggregator:

@@ -16,7 +16,7 @@ from rich.table import Table
 from odyssey_cli import cloud, paths
 from odyssey_cli.console import err, out
 from odyssey_cli.errors import OdysseyError
-from odyssey_cli.target import LOCAL_STATE, at
+from odyssey_cli.target import at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,12 +61,10 @@ def up(
 
 def down() -> None:
     """End the local cloud, and those that `demo --keep` left, with all that they hold."""
-    from odyssey_cli.demo.runner import kept_states  # noqa: PLC0415 - only down needs it
-
-    ended = cloud.stop(LOCAL_STATE)
+    ended = cloud.stop(cloud.LOCAL_STATE)
     # What commands keep about a cloud is of no use without it.
-    shutil.rmtree(LOCAL_STATE / "cdk.out", ignore_errors=True)
-    for state in kept_states():
+    shutil.rmtree(cloud.LOCAL_STATE / "cdk.out", ignore_errors=True)
+    for state in cloud.kept_states():
         ended = cloud.stop(state) or ended
         shutil.rmtree(state, ignore_errors=True)
     err.print("The local cloud has ended." if ended else "No local cloud was running.")
@@ -74,7 +72,7 @@ def down() -> None:
 
 def status(as_json: JsonOption = False) -> None:
     """Say whether a local cloud runs, and what is deployed on it."""
-    running = _any_running()
+    running = cloud.find_any()
     if running is None:
         if as_json:
             typer.echo(json.dumps({"running": False}))
@@ -114,7 +112,7 @@ def logs(
     """Show what functions on the local cloud logged, newest last."""
     from odyssey_cli.commands import log_events  # noqa: PLC0415 - needs nothing that others do
 
-    running = _any_running()
+    running = cloud.find_any()
     if running is None:
         raise OdysseyError("No local cloud is running.", "Start one with ./odyssey up.")
     begun = log_events.milliseconds_since(since, time.time()) if since else 0
@@ -178,31 +176,19 @@ def duration(seconds: float) -> str:
 
 def _start(port: int | None) -> cloud.Cloud:
     try:
-        running = cloud.start(LOCAL_STATE, USUAL_PORT if port is None else port)
+        running = cloud.start(cloud.LOCAL_STATE, USUAL_PORT if port is None else port)
     except cloud.PortTakenError as error:
         if port is not None:
             raise
         who = error.holder or "another process"
         err.print(f"Port {USUAL_PORT} is taken by {who}; the local cloud takes a free one.")
-        return cloud.start(LOCAL_STATE, 0)
+        return cloud.start(cloud.LOCAL_STATE, 0)
     if port not in (None, running.port):
         raise OdysseyError(
             f"The local cloud already runs, on port {running.port}.",
             "Leave out --port to use it, or end it with ./odyssey down first.",
         )
     return running
-
-
-def _any_running() -> cloud.Cloud | None:
-    """Return the user's cloud or else the newest one that `demo --keep` left."""
-    kept = sorted(_kept(), key=lambda running: running.started_at)
-    return cloud.find(LOCAL_STATE) or (kept[-1] if kept else None)
-
-
-def _kept() -> list[cloud.Cloud]:
-    from odyssey_cli.demo.runner import kept_states  # noqa: PLC0415 - as above
-
-    return [running for state in kept_states() if (running := cloud.find(state))]
 
 
 def _as_json(running: cloud.Cloud) -> dict[str, Any]:

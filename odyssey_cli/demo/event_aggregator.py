@@ -12,6 +12,7 @@ import boto3
 from odyssey_cli import load
 from odyssey_cli.cloud import ACCOUNT, REGION
 from odyssey_cli.demo.checks import expect
+from odyssey_cli.demo.event_aggregator_failures import bad_records, broken_for_a_while
 from odyssey_cli.flows.event_aggregator import STACK, EventAggregator, sample
 from odyssey_cli.flows.http import SignedClient
 
@@ -61,6 +62,11 @@ def run(target: Target, checks: Checks) -> None:
         ("every kind of bad request is refused and stores nothing", _bad_requests),
         ("unsigned and unpermitted requests are refused", _unauthorized),
         ("summaries read right: ranked, paged, one by one", _reading),
+        ("bad records count at last or are put aside, and hold nothing up", bad_records),
+        (
+            "what a broken aggregator gave up is redriven, twice, and counts once",
+            broken_for_a_while,
+        ),
         ("a recount of all events agrees with every summary", _recount),
     ]
     for name, step in steps:

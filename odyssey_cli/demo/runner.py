@@ -38,8 +38,6 @@ FLOWS = {
         event_aggregator.STACKS, event_aggregator.run, event_aggregator.clean_up
     ),
 }
-_PREFIX = "demo-"
-KEPT = "kept"
 
 
 def demo(names: Sequence[str], *, keep: bool, step: Callable[[str], None]) -> list[Checks]:
@@ -54,7 +52,7 @@ def demo(names: Sequence[str], *, keep: bool, step: Callable[[str], None]) -> li
         OdysseyError: the cloud did not start, or nothing could be deployed.
     """
     remove_leftovers()
-    state = paths.STATE / f"{_PREFIX}{os.getpid()}"
+    state = paths.STATE / f"{cloud.DEMO_PREFIX}{os.getpid()}"
     with _own_cloud(state, keep=keep) as to:
         all_checks = [Checks(name, step) for name in names]
         stacks = sorted({stack for name in names for stack in FLOWS[name].stacks})
@@ -70,17 +68,12 @@ def demo(names: Sequence[str], *, keep: bool, step: Callable[[str], None]) -> li
 
 def remove_leftovers() -> None:
     """End and remove what a killed demo left."""
-    for state in paths.STATE.glob(f"{_PREFIX}*"):
-        owner = state.name.removeprefix(_PREFIX)
-        kept = (state / KEPT).exists() and cloud.find(state)
+    for state in paths.STATE.glob(f"{cloud.DEMO_PREFIX}*"):
+        owner = state.name.removeprefix(cloud.DEMO_PREFIX)
+        kept = (state / cloud.KEPT).exists() and cloud.find(state)
         if not kept and not (owner.isdigit() and psutil.pid_exists(int(owner))):
             cloud.stop(state)
             shutil.rmtree(state, ignore_errors=True)
-
-
-def kept_states() -> list[Path]:
-    """Return the state folders of the clouds that `--keep` left running."""
-    return [marker.parent for marker in paths.STATE.glob(f"{_PREFIX}*/{KEPT}")]
 
 
 @contextlib.contextmanager
@@ -89,9 +82,9 @@ def _own_cloud(state: Path, *, keep: bool) -> Iterator[Target]:
     try:
         yield _marked(target.at(running))
         if keep:
-            (state / KEPT).touch()
+            (state / cloud.KEPT).touch()
     finally:
-        if not (state / KEPT).exists():
+        if not (state / cloud.KEPT).exists():
             cloud.stop(state)
             shutil.rmtree(state, ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""Every page is true: its shell blocks run, its links lead somewhere, its generated parts are fresh.
+"""Every page is true: its shell blocks run, its links lead somewhere, its parts are fresh.
 
 The blocks run in a fresh copy of the checkout, in a folder whose name has a space, so that they
 are what a new user would see, and touch no cloud that the user has running.
@@ -10,13 +10,16 @@ import os
 import re
 import shutil
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from odyssey_cli import cdk, docs, paths
 from odyssey_cli.target import Target
 from odyssey_cli.truth import TRUTHS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _BLOCK = re.compile(r"(?P<note><!-- not run: [^>]+ -->\n)?```sh\n(?P<script>.*?)```", re.DOTALL)
 _LINK = re.compile(r"\]\((?!https?:)([^)#]+)")

@@ -53,7 +53,7 @@ def function(target: Target, source: str, *statements: dict[str, Any]) -> str:
     return str(made["FunctionArn"])
 
 
-def invoke(target: Target, name: str, event: object = None) -> Any:  # noqa: ANN401 - any JSON
+def invoke(target: Target, name: str, event: object = None) -> Any:
     answer = target.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
     payload = json.loads(answer["Payload"].read())
     assert "FunctionError" not in answer, payload

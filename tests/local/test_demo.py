@@ -7,11 +7,14 @@ import os
 import signal
 import subprocess
 import time
+from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 
 from odyssey_cli import cloud, paths
+
+if TYPE_CHECKING:
+    import psutil
 
 CHECKS_OF_THE_FLOW = 10
 

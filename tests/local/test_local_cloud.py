@@ -245,9 +245,8 @@ def test_a_taken_port_is_refused_with_its_holder(state: Path, taken_port: int) -
 @pytest.fixture
 def odyssey(state: Path, monkeypatch: pytest.MonkeyPatch) -> typer.Typer:
     """The commands, on a state folder of the test's own."""
-    monkeypatch.setattr(commands, "LOCAL_STATE", state)
-    monkeypatch.setattr(commands, "_kept", list)
-    monkeypatch.setattr("odyssey_cli.demo.runner.kept_states", list)
+    monkeypatch.setattr(cloud, "LOCAL_STATE", state)
+    monkeypatch.setattr(cloud, "kept_states", list)
     app = typer.Typer()
     commands.register(app)
     return app

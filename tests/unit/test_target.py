@@ -41,7 +41,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, *, terminal: bool) -> None:
 def test_without_a_local_cloud_nothing_goes_to_aws_unless_it_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(target.cloud, "find", lambda _state: None)
+    monkeypatch.setattr(target.cloud, "find_any", lambda: None)
 
     with pytest.raises(OdysseyError, match="No local cloud is running") as refused:
         target.resolve("local")

@@ -1,0 +1,1 @@
+"""What `odyssey bench` measures: the project's budgets, each as a figure of one run."""

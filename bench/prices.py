@@ -1,0 +1,123 @@
+"""What AWS charges in us-east-1 (N. Virginia), in USD, as far as it could be confirmed.
+
+Prices were looked up on 2026-11-21 in stored copies of public pages. `sure` says in what:
+
+- `AWS page`: a page of AWS's own says it;
+- `quoted`: AWS's page shows the number only through a script, so several current pages of
+  others that quote it agree;
+- `not confirmed`: from memory; check it before you rely on it.
+
+First tier of each price, free tiers not deducted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+DATE = "2026-11-21"
+REGION = "us-east-1"
+# What AWS's own examples count ("AWS Pricing Calculator: assumptions").
+HOURS_A_MONTH = 730
+
+
+@dataclass(frozen=True, kw_only=True)
+class Price:
+    """One price.
+
+    Attributes:
+        usd: for `per` units.
+        per: how many units that buys.
+        unit: what is counted.
+        page: the title of AWS's pricing page.
+        sure: how it was confirmed.
+        free: what is free each month for an account, in units; 0 if nothing is for ever.
+        note: what else matters.
+    """
+
+    usd: float
+    per: float = 1
+    unit: str
+    page: str
+    sure: Literal["AWS page", "quoted", "not confirmed"]
+    free: float = 0
+    note: str = ""
+
+    def of(self, units: float) -> float:
+        """Return what `units` cost in USD, the free tier not deducted."""
+        return self.usd * units / self.per
+
+    def beyond_free(self, units: float) -> float:
+        """Return what `units` of a month cost in USD if nothing else used the free tier."""
+        return self.of(max(0.0, units - self.free))
+
+
+MILLION, GB = 1e6, 1e9
+
+PRICES = {
+    "api": Price(
+        usd=3.50, per=MILLION, unit="requests of a REST API", page="Amazon API Gateway pricing",
+        sure="AWS page", note="a million a month are free in an account's first twelve months",
+    ),
+    "lambda": Price(
+        usd=0.20, per=MILLION, unit="invocations", page="AWS Lambda pricing", sure="quoted",
+        free=1e6,
+    ),
+    "compute": Price(
+        usd=0.0000133334, unit="GB-seconds, arm64", page="AWS Lambda pricing", sure="quoted",
+        free=400_000, note="includes the INIT phase since August 2025",
+    ),
+    "write": Price(
+        usd=0.625, per=MILLION, unit="write request units",
+        page="Amazon DynamoDB pricing for on-demand capacity", sure="quoted",
+        note="halved in November 2024; some pages still quote 1.25",
+    ),
+    "read": Price(
+        usd=0.125, per=MILLION, unit="read request units",
+        page="Amazon DynamoDB pricing for on-demand capacity", sure="quoted",
+    ),
+    "stored": Price(
+        usd=0.25, per=GB, unit="bytes stored a month", page="Amazon DynamoDB pricing",
+        sure="AWS page", free=25e9,
+    ),
+    "logs": Price(
+        usd=0.50, per=GB, unit="bytes of logs", page="Amazon CloudWatch pricing", sure="quoted",
+        free=5e9,
+    ),
+    "trace": Price(
+        usd=5.00, per=MILLION, unit="traces", page="AWS X-Ray pricing", sure="AWS page",
+        free=1e5,
+    ),
+    "stream": Price(
+        usd=0, per=MILLION, unit="stream reads by Lambda", page="Evaluate your Streams usage",
+        sure="AWS page", note="free for Lambda's event source mappings",
+    ),
+    "metric": Price(
+        usd=0.30, unit="custom metrics a month", page="Amazon CloudWatch pricing", sure="quoted",
+        free=10, note="prorated by the hour in which one is sent; the proration is not confirmed",
+    ),
+    "alarm": Price(
+        usd=0.10, unit="alarms a month", page="Amazon CloudWatch pricing", sure="quoted", free=10,
+    ),
+    "dashboard": Price(
+        usd=3.00, unit="dashboards a month", page="Amazon CloudWatch pricing", sure="quoted",
+        free=3,
+    ),
+    "key": Price(
+        usd=1.00, unit="customer-managed keys a month",
+        page="AWS Key Management Service pricing", sure="AWS page",
+        note="the first two rotations add 1 USD a month each (not confirmed)",
+    ),
+}  # fmt: skip
+
+
+def markdown() -> str:
+    """Return the prices as a table for docs/costs.md."""
+    lines = ["| what | USD | per | AWS's page | confirmed by | note |", "|---|---|---|---|---|---|"]
+    for price in PRICES.values():
+        amount = f"{price.usd:.10f}".rstrip("0").rstrip(".")
+        per = f"{price.per:,.0f}"
+        free = f"{price.free:,.0f} free a month" if price.free else ""
+        notes = "; ".join(filter(None, (free, price.note)))
+        lines.append(f"| {price.unit} | {amount} | {per} | {price.page} | {price.sure} | {notes} |")
+    return "\n".join(lines)

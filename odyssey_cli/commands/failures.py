@@ -1,0 +1,101 @@
+"""redrive, and the table of what waits in a stack's failure queues."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from odyssey_cli.console import err, out
+from odyssey_cli.errors import OdysseyError
+from odyssey_cli.target import TargetOption, YesOption, resolve
+
+if TYPE_CHECKING:
+    from odyssey_cli.failures import Failure, Redriven
+    from odyssey_cli.target import Target
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(redrive)
+
+
+def redrive(
+    stack: Annotated[str, typer.Argument()],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would be brought back.")
+    ] = False,
+    target: TargetOption = "local",
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring back what a stack could not process; delete each message once that has worked."""
+    from odyssey_cli import failures  # noqa: PLC0415 - see odyssey_cli.target
+
+    to = resolve(target, yes=yes)
+    if dry_run:
+        show(to, stack, as_json=as_json)
+        return
+    waiting = [
+        each for queue in failures.discover(to, stack) for each in failures.collect(to, queue)
+    ]
+    redriven = [failures.redrive(to, each) for each in waiting]
+    if as_json:
+        typer.echo(json.dumps([_row(each.failure) | _outcome(each) for each in redriven]))
+    elif redriven:
+        out.print(_table(waiting, redriven))
+    else:
+        out.print(f"Nothing waits in the failure queues of {stack}.")
+    left = [each for each in redriven if each.result is not failures.Result.DONE]
+    if left:
+        raise OdysseyError(
+            f"{len(left)} of {len(redriven)} could not be brought back.",
+            "Mend the cause and run it again; what is gone from the stream must be sent anew.",
+        )
+    if any(each.queue.kind is failures.Kind.REJECTS for each in waiting):
+        err.print("What the function rejects again will be back: see the stack's failures.")
+
+
+def show(to: Target, stack: str, *, as_json: bool) -> None:
+    """Print what waits in a stack's failure queues, and leave it there."""
+    from odyssey_cli import failures  # noqa: PLC0415 - see odyssey_cli.target
+
+    waiting = [
+        each for queue in failures.discover(to, stack) for each in failures.collect(to, queue)
+    ]
+    failures.release(to, waiting)
+    if as_json:
+        typer.echo(json.dumps([_row(each) for each in waiting]))
+    elif waiting:
+        out.print(_table(waiting))
+    else:
+        out.print(f"Nothing waits in the failure queues of {stack}.")
+
+
+def _row(failure: Failure) -> dict[str, Any]:
+    return {
+        "queue": failure.queue.kind,
+        "what": failure.what,
+        "cause": failure.cause,
+        "since": failure.since,
+    }
+
+
+def _outcome(redriven: Redriven) -> dict[str, str]:
+    return {"result": redriven.result, "detail": redriven.detail}
+
+
+def _table(waiting: list[Failure], redriven: list[Redriven] | None = None) -> Table:
+    table = Table("queue", "what", "cause", "since (UTC)", *(["result"] if redriven else []))
+    for number, failure in enumerate(waiting):
+        cells = [Text(str(value)) for value in _row(failure).values()]
+        if redriven:
+            became = redriven[number]
+            cells.append(Text(f"{became.result} {became.detail}".rstrip()))
+        table.add_row(*cells)
+    return table

@@ -1,0 +1,40 @@
+"""Rules of all suites. Order is random (pytest-randomly; `-p no:randomly` for none)."""
+
+import os
+from collections.abc import Iterator
+
+import boto3
+import pytest
+
+# Powertools reads these when a handler is imported: on Lambda the stack has set them by then.
+os.environ["POWERTOOLS_SERVICE_NAME"] = "tests"
+os.environ["POWERTOOLS_METRICS_NAMESPACE"] = "AwsOdyssey"
+
+# A bundle of certificates is no account.
+_HARMLESS = frozenset({"AWS_CA_BUNDLE"})
+_OURS = ("ODYSSEY_TARGET", "ODYSSEY_ACCOUNT")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_account_of_the_user() -> Iterator[None]:
+    """Keep the user's credentials, endpoints, region and CDK settings from every test."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(("AWS_", "CDK_")) and name not in _HARMLESS:
+                patch.delenv(name)
+        for name in _OURS:
+            patch.delenv(name, raising=False)
+        patch.setenv("AWS_CONFIG_FILE", os.devnull)
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        patch.setattr(boto3, "DEFAULT_SESSION", None)
+        yield
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest) -> int:
+    """Return the run's seed, which pytest prints beside a failure, for generated cases."""
+    seed = int(request.config.getoption("randomly_seed", default=0))
+    print(f"To replay: --randomly-seed={seed}")  # noqa: T201
+    return seed

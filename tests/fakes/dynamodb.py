@@ -1,0 +1,187 @@
+"""An in-memory DynamoDB client, with the calls and the failures that our functions meet.
+
+`before` and `after` are called around every call's effect: raise there, or act as another
+writer. tests/unit/test_fake_dynamodb.py runs the same calls here and on moto.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from tests.fakes.expressions import Item, holds, updated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MAX_ACTIONS = 100
+MAX_KEYS = 100
+
+
+class ConditionalCheckFailedException(ClientError):  # noqa: N818 - AWS's name
+    """A put's condition did not hold."""
+
+
+class TransactionCanceledException(ClientError):  # noqa: N818 - AWS's name
+    """A transaction took no effect; `CancellationReasons` say why, one per action."""
+
+
+class _Exceptions:
+    """What a real client offers as `client.exceptions`."""
+
+    ClientError = ClientError
+    ConditionalCheckFailedException = ConditionalCheckFailedException
+    TransactionCanceledException = TransactionCanceledException
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call: its number, from 1, its operation and its arguments."""
+
+    number: int
+    operation: str
+    arguments: dict[str, Any]
+
+
+def _nothing(_call: Call) -> None:
+    pass
+
+
+@dataclass
+class FakeDynamoDB:
+    """Tables keyed by the string attribute `id`.
+
+    Attributes:
+        tables: items by id, by table.
+        calls: what was called, in order.
+        before: called before a call takes effect.
+        after: called after a call took effect, before its answer.
+        leave_unprocessed: how many keys each of the next BatchGetItem calls leaves unread.
+    """
+
+    tables: dict[str, dict[str, Item]]
+    calls: list[Call] = field(default_factory=list)
+    before: Callable[[Call], None] = _nothing
+    after: Callable[[Call], None] = _nothing
+    leave_unprocessed: list[int] = field(default_factory=list)
+    exceptions: type[_Exceptions] = _Exceptions
+
+    @classmethod
+    def with_tables(cls, *names: str) -> FakeDynamoDB:
+        return cls({name: {} for name in names})
+
+    def put_item(
+        self,
+        *,
+        TableName: str,  # noqa: N803 - boto3's names
+        Item: Item,  # noqa: N803
+        ConditionExpression: str = "",  # noqa: N803
+        ReturnValuesOnConditionCheckFailure: str = "NONE",  # noqa: N803
+    ) -> dict[str, Any]:
+        call = self.begin("PutItem", locals())
+        old = self._old(TableName, Item)
+        if ConditionExpression and not holds(ConditionExpression, old, {}):
+            response: dict[str, Any] = _error("ConditionalCheckFailedException")
+            if ReturnValuesOnConditionCheckFailure == "ALL_OLD":
+                response["Item"] = deepcopy(old)
+            raise ConditionalCheckFailedException(response, "PutItem")  # type: ignore[arg-type]
+        self.tables[TableName][Item["id"]["S"]] = deepcopy(Item)
+        self.after(call)
+        return {}
+
+    def transact_write_items(self, *, TransactItems: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
+        call = self.begin("TransactWriteItems", locals())
+        if not 1 <= len(TransactItems) <= MAX_ACTIONS:
+            raise refusal("ValidationException", "TransactWriteItems")
+        actions = [next(iter(action.items())) for action in TransactItems]
+        targets = [(action["TableName"], _id(verb, action)) for verb, action in actions]
+        if len(set(targets)) < len(targets):
+            raise refusal("ValidationException", "TransactWriteItems")
+        reasons = [
+            "None" if self._allowed(verb, action) else "ConditionalCheckFailed"
+            for verb, action in actions
+        ]
+        if set(reasons) != {"None"}:
+            raise cancellation(reasons)
+        for verb, action in actions:
+            self._apply(verb, action)
+        self.after(call)
+        return {}
+
+    def batch_get_item(self, *, RequestItems: dict[str, Any]) -> dict[str, Any]:  # noqa: N803
+        call = self.begin("BatchGetItem", locals())
+        [(table, request)] = RequestItems.items()
+        ids = [key["id"]["S"] for key in request["Keys"]]
+        if not 1 <= len(ids) <= MAX_KEYS or len(set(ids)) < len(ids):
+            raise refusal("ValidationException", "BatchGetItem")
+        left = self.leave_unprocessed.pop(0) if self.leave_unprocessed else 0
+        read, unread = ids[: len(ids) - left], ids[len(ids) - left :]
+        names = [name.strip() for name in request["ProjectionExpression"].split(",")]
+        found = [self.tables[table][key] for key in read if key in self.tables[table]]
+        self.after(call)
+        return {
+            "Responses": {
+                table: [
+                    {name: deepcopy(item[name]) for name in names if name in item} for item in found
+                ]
+            },
+            "UnprocessedKeys": {table: {**request, "Keys": _keys(unread)}} if unread else {},
+        }
+
+    def begin(self, operation: str, arguments: dict[str, Any]) -> Call:
+        """Record a call that is about to take effect."""
+        kept = {name: deepcopy(value) for name, value in arguments.items() if name != "self"}
+        call = Call(len(self.calls) + 1, operation, kept)
+        self.calls.append(call)
+        self.before(call)
+        return call
+
+    def _old(self, table: str, key: Item) -> Item:
+        return self.tables[table].get(key["id"]["S"], {})
+
+    def _allowed(self, verb: str, action: dict[str, Any]) -> bool:
+        old = self._old(action["TableName"], action["Item" if verb == "Put" else "Key"])
+        values = action.get("ExpressionAttributeValues", {})
+        condition = action.get("ConditionExpression")
+        return condition is None or holds(condition, old, values)
+
+    def _apply(self, verb: str, action: dict[str, Any]) -> None:
+        table = self.tables[action["TableName"]]
+        if verb == "Put":
+            table[_id(verb, action)] = deepcopy(action["Item"])
+            return
+        table[_id(verb, action)] = deepcopy(
+            updated(
+                action["UpdateExpression"],
+                self._old(action["TableName"], action["Key"]) or action["Key"],
+                action["ExpressionAttributeValues"],
+            )
+        )
+
+
+def _keys(ids: list[str]) -> list[Item]:
+    return [{"id": {"S": key}} for key in ids]
+
+
+def _id(verb: str, action: dict[str, Any]) -> str:
+    key: str = action[{"Put": "Item", "Update": "Key"}[verb]]["id"]["S"]
+    return key
+
+
+def _error(code: str) -> dict[str, Any]:
+    return {"Error": {"Code": code, "Message": f"{code}, says the fake."}}
+
+
+def refusal(code: str, operation: str) -> ClientError:
+    """Return the error of a call that DynamoDB refused, e.g. for throttling."""
+    return ClientError(_error(code), operation)  # type: ignore[arg-type]
+
+
+def cancellation(reasons: list[str]) -> TransactionCanceledException:
+    """Return the error of a cancelled transaction, with one reason per action."""
+    response = _error("TransactionCanceledException")
+    response["CancellationReasons"] = [{"Code": reason} for reason in reasons]
+    return TransactionCanceledException(response, "TransactWriteItems")  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""Crashes, redelivery and contention: whatever happens, each event has its effect once."""

@@ -1,0 +1,90 @@
+"""The functions as Lambda runs them, on a DynamoDB whose every call can go wrong."""
+
+from __future__ import annotations
+
+import json
+import random
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from event_aggregator import aggregator, producer, settings
+from shared import clients, times
+from tests.builders import FakeContext, stream_batch
+from tests.fakes.dynamodb import FakeDynamoDB
+from tests.fakes.faults import Crash
+from tests.fakes.sqs import FakeSQS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+Item = dict[str, Any]
+
+
+class Functions:
+    """Producer and aggregator, the tables that connect them, and the rejects queue."""
+
+    def __init__(self) -> None:
+        self.start_over()
+
+    def start_over(self) -> None:
+        """Begin with empty tables and queue, and nothing that fails."""
+        self.dynamodb = FakeDynamoDB.with_tables("events", "processed", "summaries")
+        self.sqs = FakeSQS(self.dynamodb)
+
+    def produce(self, request: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the answer, or None if the process died."""
+        try:
+            answer: dict[str, Any] = producer.handler(request, FakeContext())
+        except Crash:
+            return None
+        return answer
+
+    def aggregate(self, items: Sequence[Item]) -> Sequence[Item]:
+        """Return what of the batch comes again: all, if the process died or raised."""
+        batch = stream_batch(items)
+        try:
+            answer = aggregator.handler(batch, FakeContext())
+        except (Crash, self.dynamodb.exceptions.ClientError):
+            return items
+        numbers = [record["dynamodb"]["SequenceNumber"] for record in batch["Records"]]
+        # The stream resumes at the first of them.
+        failed = [numbers.index(each["itemIdentifier"]) for each in answer["batchItemFailures"]]
+        return items[min(failed) :] if failed else []
+
+    @property
+    def rejected(self) -> list[str]:
+        """The ids of the items in the rejects queue."""
+        messages = (message for queue in self.sqs.queues.values() for message in queue)
+        return [
+            json.loads(message["MessageBody"])["dynamodb"]["NewImage"]["id"]["S"]
+            for message in messages
+        ]
+
+
+@pytest.fixture
+def functions(monkeypatch: pytest.MonkeyPatch) -> Iterator[Functions]:
+    """Fresh functions and tables, at noon."""
+    made = Functions()
+    variables = {
+        "EVENTS_TABLE": "events",
+        "GROUP_BY": "[]",
+        "EVENT_TTL_DAYS": "0",
+        "PROCESSED_TABLE": "processed",
+        "SUMMARIES_TABLE": "summaries",
+        "REJECTS_QUEUE": "https://sqs/rejects",
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(times, "now", lambda: NOON)
+    # No jitter, no wait.
+    monkeypatch.setattr(random, "uniform", lambda _low, _high: 0)
+    monkeypatch.setattr(clients, "dynamodb", lambda: made.dynamodb)
+    monkeypatch.setattr(clients, "sqs", lambda: made.sqs)
+    for read in (settings.producer, settings.aggregator):
+        read.cache_clear()
+    yield made
+    for read in (settings.producer, settings.aggregator):
+        read.cache_clear()

@@ -1,0 +1,1 @@
+"""What the app synthesizes, and what the project is made of."""

@@ -1,0 +1,59 @@
+"""The app, synthesized once per stage."""
+
+from __future__ import annotations
+
+import pytest
+from pytest_socket import disable_socket
+
+from tests.template.synth import Synth, Template, synthesize
+
+STACKS = ["Operations", "EventAggregator"]
+
+
+@pytest.fixture(autouse=True)
+def no_network() -> None:
+    """Block sockets: synth needs none, because it talks to Node through pipes."""
+    disable_socket(allow_unix_socket=True)
+
+
+@pytest.fixture(scope="session")
+def dev(tmp_path_factory: pytest.TempPathFactory) -> Synth:
+    return synthesize(tmp_path_factory.mktemp("dev") / "cdk.out")
+
+
+@pytest.fixture(scope="session")
+def prod(tmp_path_factory: pytest.TempPathFactory) -> Synth:
+    return synthesize(tmp_path_factory.mktemp("prod") / "cdk.out", stage="prod")
+
+
+@pytest.fixture(scope="session", params=["dev", "prod"])
+def stage_name(request: pytest.FixtureRequest) -> str:
+    """The name of each stage in turn."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="session")
+def stage(stage_name: str, request: pytest.FixtureRequest) -> Synth:
+    """Each stage in turn."""
+    synth: Synth = request.getfixturevalue(stage_name)
+    return synth
+
+
+@pytest.fixture(scope="session", params=STACKS)
+def stack(request: pytest.FixtureRequest) -> str:
+    """The name of each stack in turn."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def template(stage: Synth, stack: str) -> Template:
+    """Each stack of each stage in turn."""
+    return stage.templates[stack]
+
+
+@pytest.fixture
+def aggregator(stage: Synth) -> Template:
+    """The event aggregator of each stage in turn."""
+    return stage.templates["EventAggregator"]

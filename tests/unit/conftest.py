@@ -1,0 +1,40 @@
+"""Rules of the unit tests, and the AWS that handlers meet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+from moto import mock_aws
+from pytest_socket import disable_socket
+
+from shared import clients
+from tests.unit.aws import Aws
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from types_boto3_dynamodb import DynamoDBClient
+
+
+@pytest.fixture(autouse=True)
+def no_network(request: pytest.FixtureRequest) -> None:
+    """Block sockets, but for tests with pytest-socket's own mark; moto needs none."""
+    if request.node.get_closest_marker("enable_socket") is None:
+        # Event loops talk to themselves through a pair of Unix sockets.
+        disable_socket(allow_unix_socket=True)
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[DynamoDBClient]:
+    """One moto for the tests of a module; each makes tables of its own."""
+    with mock_aws():
+        yield boto3.client("dynamodb", region_name="us-east-1")
+
+
+@pytest.fixture
+def aws(moto: DynamoDBClient, monkeypatch: pytest.MonkeyPatch) -> Aws:
+    """DynamoDB as the handlers' client."""
+    monkeypatch.setattr(clients, "dynamodb", lambda: moto)
+    return Aws(moto)

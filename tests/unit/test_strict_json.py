@@ -1,0 +1,246 @@
+"""What is accepted survives every later hop unchanged; everything else is refused here."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import random
+import time
+from decimal import Decimal
+
+import pytest
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+from shared import strict_json
+from shared.strict_json import MAX_DEPTH, MAX_INTEGER, InvalidJson, Json
+
+TEXT = "Åsa café 😀 R&D C# 1+1 50% a;b %41"
+
+
+def nested(depth: int) -> bytes:
+    """Return an object in lists, `depth` levels in all."""
+    return b"[" * (depth - 1) + b"{}" + b"]" * (depth - 1)
+
+
+NOT_UTF8 = {
+    "latin-1": TEXT.replace("😀", "").encode("latin-1"),
+    "a byte that UTF-8 never has": b'{"a":"\xff"}',
+    "overlong slash": b'{"a":"\xc0\xaf"}',
+    "surrogate as bytes": b'{"a":"\xed\xa0\x80"}',
+    "cut in a character": '{"a":"😀"}'.encode()[:-3],
+    "utf-16": '{"a":1}'.encode("utf-16"),
+}
+NOT_JSON = {
+    "nothing": b"",
+    "blank": b" \n",
+    "cut": b'{"a":',
+    "single quotes": b"{'a':1}",
+    "comma at the end of an object": b'{"a":1,}',
+    "comma at the end of a list": b"[1,]",
+    "more after the end": b'{"a":1} {"b":2}',
+    "leading zero": b'{"a":01}',
+    "leading plus": b'{"a":+1}',
+    "no digit before the point": b'{"a":.5}',
+    "no digit after the point": b'{"a":1.}',
+    "hexadecimal": b'{"a":0x10}',
+    "raw line break in a text": b'{"a":"\n"}',
+    "unknown escape": b'{"a":"\\x41"}',
+    "comment": b'{"a":1} // one',
+    "byte order mark": b'\xef\xbb\xbf{"a":1}',
+    "a word": b"undefined",
+    "form data": b"a=1&b=2",
+}
+NOT_CARRIED = {
+    "NaN": b'{"a":NaN}',
+    "Infinity": b'{"a":Infinity}',
+    "-Infinity": b'{"a":[-Infinity]}',
+    "a field twice": b'{"a":1,"b":2,"a":1}',
+    "a field twice, deeper": b'{"x":[{"a":1,"a":2}]}',
+    "a field twice, once escaped": b'{"a":1,"\\u0061":2}',
+    "a long field twice": b'{"%s":1,"%s":2}' % (b"a" * 30_000, b"a" * 30_000),
+    "an unprintable field twice": b'{"\\ud800":1,"\\ud800":2}',
+    "a field without a name": b'{"":1}',
+    "a field without a name, deeper": b'{"a":[{"":1}]}',
+    "2^53": b'{"a":9007199254740992}',
+    "-2^53": b'{"a":-9007199254740992}',
+    "an integer of 400 digits": b'{"a":1' + b"0" * 400 + b"}",
+    "an integer of 60,000 digits": b'{"a":' + b"9" * 60_000 + b"}",
+    "a double's overflow": b'{"a":1e400}',
+    "a double's underflow": b'{"a":1e-400}',
+    "a negative underflow": b'{"a":-0.' + b"0" * 400 + b"1}",
+    "above DynamoDB's largest": b'{"a":1e126}',
+    "below DynamoDB's smallest": b'{"a":9.9e-131}',
+    "below DynamoDB's smallest, negative": b'{"a":-9.9e-131}',
+    "a lone high surrogate": b'{"a":"\\ud83d"}',
+    "a lone low surrogate": b'{"a":["x\\ude00"]}',
+    "a pair the wrong way round": b'{"a":"\\ude00\\ud83d"}',
+    "a lone surrogate in a name": b'{"a":{"\\ud83d":1}}',
+    "a level too deep": nested(MAX_DEPTH + 1),
+    "64 KiB of lists": b"[" * 65_536,
+    "64 KiB of objects": b'{"a":' * 13_107,
+}
+BAD = {**NOT_UTF8, **NOT_JSON, **NOT_CARRIED}
+
+GOOD: dict[str, bytes] = {
+    "nothing in an object": b"{}",
+    "every kind": b'{"n":null,"t":true,"f":false,"i":1,"d":1.5,"s":"x","l":[],"o":{}}',
+    "the text": json.dumps({TEXT: TEXT}, ensure_ascii=False).encode(),
+    "the text, escaped": json.dumps({TEXT: TEXT}).encode(),
+    "a surrogate pair": b'{"a":"\\ud83d\\ude00"}',
+    "NUL and other control characters": b'{"a":"\\u0000\\u001f\\u007f\\u2028"}',
+    "composed and decomposed": '{"\u00e9":1,"e\u0301":2}'.encode(),
+    "an empty text": b'{"a":""}',
+    "2^53 - 1": b'{"a":9007199254740991}',
+    "-(2^53 - 1)": b'{"a":-9007199254740991}',
+    "minus zero": b'{"a":-0,"b":-0.0,"c":-0e5}',
+    "zero with an exponent": b'{"a":0e999,"b":0.000e-999}',
+    "DynamoDB's smallest": b'{"a":1e-130,"b":-1e-130}',
+    "DynamoDB's largest": b'{"a":9.9e125,"b":-9.9e125}',
+    "a double with 17 digits": b'{"a":0.30000000000000004}',
+    "the deepest": nested(MAX_DEPTH),
+    "a scalar": b"1",
+    "space all around": b' \r\n\t{ "a" : 1 } ',
+}
+
+
+def through_dynamodb(value: Json) -> Json:
+    """Write and read as boto3 does."""
+    written = TypeSerializer().serialize(strict_json.storable(value))
+    return doubles(TypeDeserializer().deserialize(written))
+
+
+def doubles(value: Json) -> Json:
+    """Return `value` with decimals as JSON's numbers."""
+    match value:
+        case Decimal():
+            return float(value)
+        case dict():
+            return {name: doubles(item) for name, item in value.items()}
+        case list():
+            return [doubles(item) for item in value]
+    return value
+
+
+@pytest.mark.parametrize("body", BAD.values(), ids=BAD.keys())
+def test_what_a_later_hop_cannot_carry_is_refused_with_a_sentence(body: bytes) -> None:
+    with pytest.raises(InvalidJson) as refusal:
+        strict_json.parse(body)
+    message = str(refusal.value)
+    assert message.endswith(".")
+    assert len(message) < 200
+    # The message goes into a JSON answer.
+    assert json.dumps(message, ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize("body", GOOD.values(), ids=GOOD.keys())
+def test_what_is_accepted_comes_back_from_dynamodb_unchanged(body: bytes) -> None:
+    # GIVEN
+    value = strict_json.parse(body)
+    # WHEN
+    stored = through_dynamodb(value)
+    # THEN
+    assert strict_json.canonical(stored) == strict_json.canonical(value)
+    assert stored == value == json.loads(body)
+
+
+@pytest.mark.parametrize("body", GOOD.values(), ids=GOOD.keys())
+def test_canonical_json_means_the_same_and_is_its_own_canonical_form(body: bytes) -> None:
+    value = strict_json.parse(body)
+    canonical = strict_json.canonical(value)
+    assert strict_json.parse(canonical) == value
+    assert strict_json.canonical(strict_json.parse(canonical)) == canonical
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (b'{"a":1,"b":2}', b'{"b":2,"a":1}'),
+        (b'{"a":1}', b'{"a":1.0}'),
+        (b'{"a":100}', b'{"a":1e2}'),
+        (b'{"a":0}', b'{"a":-0.0}'),
+        (b'{"a":"\\u00e9"}', '{"a":"é"}'.encode()),
+        (b'{"a":{"c":1,"b":[{"y":1,"x":2}]}}', b'{ "a" : {"b":[{"x":2,"y":1}],"c":1.0} }'),
+    ],
+)
+def test_two_spellings_of_one_value_have_one_canonical_form(one: bytes, other: bytes) -> None:
+    assert strict_json.canonical(strict_json.parse(one)) == strict_json.canonical(
+        strict_json.parse(other)
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (b'{"a":1}', b'{"a":"1"}'),
+        (b'{"a":1}', b'{"a":true}'),
+        (b'{"a":0}', b'{"a":false}'),
+        (b'{"a":null}', b"{}"),
+        (b'{"a":[1,2]}', b'{"a":[2,1]}'),
+        (b'{"a":9007199254740991}', b'{"a":9007199254740990}'),
+        ('{"a":"\u00e9"}'.encode(), '{"a":"e\u0301"}'.encode()),
+    ],
+)
+def test_two_values_never_share_a_canonical_form(one: bytes, other: bytes) -> None:
+    assert strict_json.canonical(strict_json.parse(one)) != strict_json.canonical(
+        strict_json.parse(other)
+    )
+
+
+def test_generated_values_survive_canonical_json_and_dynamodb(seed: int) -> None:
+    generator = random.Random(seed)  # noqa: S311
+    for _ in range(150):
+        # GIVEN
+        value = {"value": generated(generator, depth=4)}
+        body = json.dumps(value, ensure_ascii=generator.random() < 0.5).encode()
+        # WHEN
+        parsed = strict_json.parse(body)
+        # THEN
+        assert parsed == value
+        assert strict_json.canonical(through_dynamodb(parsed)) == strict_json.canonical(value)
+
+
+def generated(generator: random.Random, depth: int) -> Json:  # noqa: PLR0911 - a kind each
+    """Return a value of any kind, with what is allowed at the limits more often than chance."""
+    kinds = ["null", "bool", "int", "float", "text"] + ["list", "dict"] * (depth > 0)
+    match generator.choice(kinds):
+        case "bool":
+            return generator.random() < 0.5
+        case "int":
+            return generator.choice(
+                [0, 1, -1, MAX_INTEGER, -MAX_INTEGER, generator.getrandbits(53)]
+            )
+        case "float":
+            number = math.copysign(10 ** generator.uniform(-130, 125.9), generator.random() - 0.5)
+            return generator.choice([0.0, 1.0, 0.1, 1e-130, -9.9e125, number])
+        case "text":
+            return "".join(generator.choice(TEXT) for _ in range(generator.randrange(12)))
+        case "list":
+            return [generated(generator, depth - 1) for _ in range(generator.randrange(4))]
+        case "dict":
+            names = generator.sample(TEXT, generator.randrange(4))
+            return {name: generated(generator, depth - 1) for name in names}
+    return None
+
+
+def test_a_body_full_of_names_is_refused_as_fast_as_it_is_read() -> None:
+    # GIVEN 64 KiB of different names, and the same with the last one twice
+    fields = [f'"{number:04x}":1' for number in range(7_000)]
+    unique = f"{{{','.join(fields)}}}".encode()
+    twice = f"{{{','.join([*fields, fields[-1]])}}}".encode()
+    # WHEN
+    reading = seconds(unique)
+    refusing = seconds(twice)
+    # THEN the time does not grow with the square of the names
+    assert refusing < 20 * reading
+
+
+def seconds(body: bytes) -> float:
+    """Return the shortest of three times that `body` takes."""
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        with contextlib.suppress(InvalidJson):
+            strict_json.parse(body)
+        times.append(time.perf_counter() - start)
+    return min(times)
