@@ -19,6 +19,7 @@ INPUTS = (
     "package.json",
     "package-lock.json",
     "odyssey_cli/setup.py",
+    "odyssey_cli/tools.py",
 )
 VARIABLES = ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "JSII_NODE")
 # Says what it was run with; as the Python that sets up it also passes the launcher's questions.
