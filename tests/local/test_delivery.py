@@ -17,6 +17,7 @@ from tests.local.functions import allow, policy
 from tests.local.sources import REPORTING, Bench, eventually
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from odyssey_cli import cloud
@@ -98,20 +99,24 @@ def record_at(bench: Bench, place: dict[str, str]) -> str:
 def test_a_partial_batch_response_of_a_stream_goes_on_from_the_reported_record(
     bench: Bench,
 ) -> None:
-    # GIVEN a function that reports one record, with bisect
+    # GIVEN a function that reports one record, and one retry
     table, stream = bench.table()
+    failures, failures_arn = bench.queue()
     function = bench.function('return report("3")')
     mapping = bench.map(
         stream, function, Enabled=False, BisectBatchOnFunctionError=True,
-        MaximumRetryAttempts=0, **REPORTING,
+        MaximumRetryAttempts=1, **REPORTING, **on_failure(failures_arn),
     )  # fmt: skip
 
     # WHEN it comes among others
     one_batch(bench, table, mapping, "1", "2", "3", "4")
 
-    # THEN what is before it counts as processed
-    batches = [["1", "2", "3", "4"], ["3", "4"], ["3"], ["4"]]
+    # THEN what is before it counts as processed, and only the rest is given up
+    batches = [["1", "2", "3", "4"], ["3", "4"], ["3", "4"]]
     assert eventually(lambda: bench.sent(function), batches) == batches
+    assert eventually(lambda: len(bench.bodies(failures)), 1) == 1
+    place = json.loads(bench.bodies(failures)[0])["DDBStreamBatchInfo"]
+    assert (place["batchSize"], record_at(bench, place)) == (2, "3")
 
 
 def test_a_batch_is_given_up_after_its_retries_and_the_shard_goes_on(bench: Bench) -> None:
@@ -260,6 +265,15 @@ def test_a_slow_function_stalls_no_other_mapping(bench: Bench) -> None:
     assert bench.last_result(mapping) == "No records processed"
 
 
+def settled(read: Callable[[], int]) -> int:
+    """Return what `read` gives once that has not changed for a moment."""
+    last = -1
+    while (found := read()) != last:
+        last = found
+        time.sleep(0.6)
+    return last
+
+
 @pytest.mark.parametrize("ending", ["disabled", "deleted", "table deleted"])
 def test_a_failing_batch_is_not_sent_any_more_when_its_mapping_or_table_goes(
     bench: Bench, ending: str
@@ -279,11 +293,10 @@ def test_a_failing_batch_is_not_sent_any_more_when_its_mapping_or_table_goes(
         client.delete_event_source_mapping(UUID=mapping)
     else:
         bench.target.client("dynamodb").delete_table(TableName=table)
-    time.sleep(0.3)
-    before = len(bench.sent(function))
-    time.sleep(1)
 
-    # THEN
+    # THEN it is not sent again; an invoke under way may end
+    before = settled(lambda: len(bench.sent(function)))
+    time.sleep(2)
     assert len(bench.sent(function)) == before
 
     # AND a mapping that is enabled again goes on with that batch

@@ -253,12 +253,15 @@ def test_the_producer_dies_in_any_call_and_a_client_that_repeats_its_key_stores_
     # WHEN a client repeats what got no answer
     answers = [functions.produce(request) for request in requests]
     assert answers.count(None) == 1
+    before = copy.deepcopy(functions.dynamodb.tables["events"])
     repeated = trigger({"key": KEYS[number - 1]}, key=KEYS[number - 1], request_id="second")
     answer = functions.produce(repeated)
     # THEN
     assert answer is not None
     assert answer["statusCode"] == 202
     assert without_request_id(functions.dynamodb.tables) == without_request_id(clean)
+    # What was stored once stays as it was.
+    assert side == "before" or functions.dynamodb.tables["events"] == before
 
 
 @SIDES

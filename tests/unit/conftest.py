@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
 
 import boto3
@@ -13,8 +14,9 @@ from shared import clients
 from tests.unit.aws import Aws
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from aws_lambda_powertools import Logger
     from types_boto3_dynamodb import DynamoDBClient
 
 
@@ -38,3 +40,15 @@ def aws(moto: DynamoDBClient, monkeypatch: pytest.MonkeyPatch) -> Aws:
     """DynamoDB as the handlers' client."""
     monkeypatch.setattr(clients, "dynamodb", lambda: moto)
     return Aws(moto)
+
+
+@pytest.fixture
+def log_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[Logger], io.StringIO]:
+    """Return what a function's logger writes from now on."""
+
+    def log_of(logger: Logger) -> io.StringIO:
+        log = io.StringIO()
+        monkeypatch.setattr(logger.registered_handler, "stream", log)
+        return log
+
+    return log_of

@@ -15,6 +15,7 @@ from tests.fakes.dynamodb import Call, FakeDynamoDB, cancellation, refusal
 from tests.fakes.sqs import FakeSQS
 
 if TYPE_CHECKING:
+    import io
     from collections.abc import Callable, Iterator
 
 Item = dict[str, Any]
@@ -226,11 +227,13 @@ def test_what_happened_is_metrics(
 
 
 def test_no_log_line_holds_an_event(
-    dynamodb: FakeDynamoDB, sqs: FakeSQS, capsys: pytest.CaptureFixture[str]
+    dynamodb: FakeDynamoDB, sqs: FakeSQS, log_of: Callable[..., io.StringIO]
 ) -> None:
-    handle(stored_event(1), without("group"))
-    captured = capsys.readouterr()
-    assert "hunter2" not in captured.out + captured.err
+    log = log_of(aggregator.logger)
+    dynamodb.before = refuse_group(1)
+    handle(without("group"), stored_event(1), stored_event(2, group=1))
+    assert "ValidationError" in log.getvalue()
+    assert "hunter2" not in log.getvalue()
 
 
 def test_a_batch_with_nothing_to_reject_asks_no_queue(

@@ -18,6 +18,7 @@ from tests.unit.test_requests import object_of
 from tests.unit.test_strict_json import BAD, GOOD, NOT_CARRIED, NOT_JSON
 
 if TYPE_CHECKING:
+    import io
     from collections.abc import Callable, Iterator
 
 TEXT = "Åsa café 😀 R&D C# 1+1 50% a;b %41"
@@ -219,9 +220,11 @@ def test_accepted_repeated_and_refused_events_are_metrics(
 
 
 def test_no_log_line_holds_a_body(
-    post: Callable[..., Answer], capsys: pytest.CaptureFixture[str]
+    post: Callable[..., Answer], log_of: Callable[..., io.StringIO]
 ) -> None:
-    post(trigger({"secret": "hunter2"}))
-    post(trigger(b'{"hunter2":1,"hunter2":2}'))
-    captured = capsys.readouterr()
-    assert "hunter2" not in captured.out + captured.err
+    log = log_of(producer.logger)
+    post(trigger({"secret": "hunter2"}, request_id="request-1"))
+    post(trigger(b'{"hunter2":1,"hunter2":2}', request_id="request-2"))
+    [line] = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert (line["problem"], line["correlation_id"]) == ("invalid-json", "request-2")
+    assert "hunter2" not in log.getvalue()

@@ -13,8 +13,11 @@ import pytest
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from shared import strict_json
-from shared.strict_json import MAX_DEPTH, MAX_INTEGER, InvalidJson, Json
+from shared.strict_json import InvalidJson, Json
 
+# DynamoDB nests 32 levels, of which item and attribute take two; doubles are exact to 2^53.
+MAX_DEPTH = 30
+MAX_INTEGER = 9_007_199_254_740_991
 TEXT = "Åsa café 😀 R&D C# 1+1 50% a;b %41"
 
 

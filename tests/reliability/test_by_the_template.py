@@ -1,0 +1,201 @@
+"""The aggregator under Lambda's documented rules, with the settings its own template gives them.
+
+What is taken away from the template (bisecting, the retry limit, the partial batch response)
+fails a test here by name.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from event_aggregator import aggregator
+from local_cloud.delivery import StreamSettings
+from local_cloud.redelivery import Delivered, deliver
+from tests.builders import FakeContext, stored_event, stream_batch
+from tests.fakes.dynamodb import Call, refusal
+from tests.fakes.faults import Crash, crash_at
+from tests.template.synth import resources, synthesize
+
+if TYPE_CHECKING:
+    from tests.reliability.conftest import Functions, Item
+
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")
+EVENTS, GROUPS, CALLS = 250, 5, 4
+BAD = 137
+
+
+@pytest.fixture(scope="session")
+def mapping(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The event source mapping of the synthesized stack."""
+    synth = synthesize(tmp_path_factory.mktemp("reliability") / "cdk.out")
+    [found] = resources(
+        synth.templates["EventAggregator"], "AWS::Lambda::EventSourceMapping"
+    ).values()
+    properties: dict[str, Any] = found["Properties"]
+    return properties
+
+
+def events() -> list[Item]:
+    return [stored_event(n, group=n % GROUPS) for n in range(EVENTS)]
+
+
+def redeliver(items: list[Item], mapping: dict[str, Any]) -> Delivered:
+    """Deliver by the rules until every record is processed or given up."""
+
+    def invoke(event: dict[str, Any]) -> object:
+        # A real answer crosses the wire as JSON.
+        return json.loads(json.dumps(aggregator.handler(event, FakeContext())))
+
+    return deliver(
+        stream_batch(items)["Records"],
+        StreamSettings.of(mapping),
+        invoke,
+        errors=(Exception, Crash),
+        limit=500,
+    )
+
+
+def counts(functions: Functions) -> list[int]:
+    summaries = functions.dynamodb.tables["summaries"].values()
+    return sorted(int(each["item_count"]["N"]) for each in summaries)
+
+
+def given_up(delivered: Delivered) -> list[str]:
+    """Return the numbers of all records that were given up."""
+    return [record.sequence for discard in delivered.given_up for record in discard.batch.records]
+
+
+def touches(call: Call, event: Item) -> bool:
+    return call.operation == "TransactWriteItems" and event["id"]["S"] in str(call.arguments)
+
+
+def test_a_record_that_kills_the_function_is_isolated_and_the_others_count(
+    functions: Functions, mapping: dict[str, Any]
+) -> None:
+    # GIVEN a record at which the function dies, so that it cannot report it
+    items = events()
+
+    def die(call: Call) -> None:
+        if touches(call, items[BAD]):
+            raise Crash("out of memory")
+
+    functions.dynamodb.before = die
+
+    # WHEN
+    delivered = redeliver(items, mapping)
+
+    # THEN it alone is given up, and the others count once
+    assert given_up(delivered) == [f"{BAD + 1:021d}"]
+    assert sum(counts(functions)) == EVENTS - 1
+    assert len(functions.dynamodb.tables["processed"]) == EVENTS - 1
+
+
+def test_records_that_fail_three_times_count_in_the_end_and_nothing_is_given_up(
+    functions: Functions, mapping: dict[str, Any]
+) -> None:
+    # GIVEN a group whose transactions are refused three times
+    items = events()
+    refused = []
+
+    def refuse(call: Call) -> None:
+        if touches(call, items[BAD]) and len(refused) < 3:
+            refused.append(call)
+            raise refusal("ItemCollectionSizeLimitExceededException", call.operation)
+
+    functions.dynamodb.before = refuse
+
+    # WHEN
+    delivered = redeliver(items, mapping)
+
+    # THEN
+    assert len(refused) == 3
+    assert given_up(delivered) == []
+    assert counts(functions) == [EVENTS // GROUPS] * GROUPS
+
+
+def test_what_is_reported_as_failed_comes_again_and_the_rest_counts_meanwhile(
+    functions: Functions, mapping: dict[str, Any]
+) -> None:
+    # GIVEN one refusal, of the transaction with the last event
+    items = events()
+    refused = []
+
+    def refuse(call: Call) -> None:
+        if touches(call, items[-1]) and not refused:
+            refused.append(counts(functions))
+            raise refusal("AccessDeniedException", call.operation)
+
+    functions.dynamodb.before = refuse
+
+    # WHEN
+    delivered = redeliver(items, mapping)
+
+    # THEN it is sent twice, the second time without what was done before
+    assert sum(refused[0]) > 0
+    assert len(delivered.sent[0]) == EVENTS
+    assert 0 < len(delivered.sent[1]) < EVENTS
+    assert given_up(delivered) == []
+    assert counts(functions) == [EVENTS // GROUPS] * GROUPS
+
+
+def test_an_outage_ends_in_the_dead_letter_queue_in_few_invocations_and_blocks_nothing(
+    functions: Functions, mapping: dict[str, Any]
+) -> None:
+    # GIVEN a DynamoDB that refuses everything
+    def refuse(call: Call) -> None:
+        raise refusal("AccessDeniedException", call.operation)
+
+    functions.dynamodb.before = refuse
+
+    # WHEN
+    delivered = redeliver(events(), mapping)
+
+    # THEN each record is given up once, after the tries that the template allows
+    assert given_up(delivered) == [f"{n + 1:021d}" for n in range(EVENTS)]
+    assert len(delivered.sent) == mapping["MaximumRetryAttempts"] + 1
+    assert counts(functions) == []
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+@pytest.mark.parametrize("number", range(1, CALLS + 1))
+def test_whatever_call_it_dies_in_once_the_rules_bring_every_event_to_count_once(
+    functions: Functions, mapping: dict[str, Any], number: int, side: str
+) -> None:
+    # GIVEN a function that dies in one of its calls, before or after it took effect
+    setattr(functions.dynamodb, side, crash_at(number))
+
+    # WHEN
+    delivered = redeliver(events(), mapping)
+
+    # THEN
+    assert given_up(delivered) == []
+    assert counts(functions) == [EVENTS // GROUPS] * GROUPS
+    assert len(functions.dynamodb.tables["processed"]) == EVENTS
+
+
+def test_impossible_records_are_put_aside_once_though_their_neighbours_come_again(
+    functions: Functions, mapping: dict[str, Any]
+) -> None:
+    # GIVEN impossible records, and a group that is refused twice
+    items = [{"id": each["id"]} if n % 50 == 7 else each for n, each in enumerate(events())]
+    impossible = [each["id"]["S"] for each in items if len(each) == 1]
+    refused = []
+
+    def refuse(call: Call) -> None:
+        if touches(call, items[BAD]) and len(refused) < 2:
+            refused.append(call)
+            raise refusal("AccessDeniedException", call.operation)
+
+    functions.dynamodb.before = refuse
+
+    # WHEN
+    delivered = redeliver(items, mapping)
+
+    # THEN each is in the rejects queue once, and all others count once
+    assert len(refused) == 2
+    assert sorted(functions.rejected) == sorted(impossible)
+    assert sum(counts(functions)) == EVENTS - len(impossible)
+    assert given_up(delivered) == []
