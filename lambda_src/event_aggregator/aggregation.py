@@ -36,7 +36,7 @@ _FORMS = {
     "id": re.compile(r"[0-9a-f-]{36}"),
     "group": re.compile(r"[0-9a-f]{64}"),
     "group_label": re.compile(r".+", re.DOTALL),
-    "received_at": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"),
+    "received_at": re.compile(r"[0-9]{4}(-[0-9]{2}){2}T([0-9]{2}:){2}[0-9]{2}\.[0-9]{6}Z"),
 }
 # Keys in one BatchGetItem ("Quotas in Amazon DynamoDB", 2026-11-21).
 _MAX_KEYS = 100
@@ -139,7 +139,12 @@ def count(
         result.failed.update(dict.fromkeys(unique, _code(error)))
         return result
     for chunk in _chunks(unique):
-        counting.count(chunk, result)
+        if Contended.__name__ in result.failed.values():
+            # The tables are in demand: trying every other chunk as long would outlast the
+            # invocation, and what is not counted now comes again anyway.
+            result.failed.update(dict.fromkeys(chunk, Contended.__name__))
+        else:
+            counting.count(chunk, result)
     return result
 
 

@@ -52,7 +52,7 @@ def backoff(
 ) -> Iterator[int]:
     """Count tries from 1, waiting in between: exponential with full jitter, in seconds.
 
-    The defaults wait 1.6 seconds on average in all, which an invocation can afford.
+    The defaults wait 2.3 seconds on average in all, which an invocation can afford.
     """
     for attempt in range(1, tries + 1):
         yield attempt

@@ -253,20 +253,33 @@ def test_what_does_not_pass_fails_and_the_redelivery_counts_it(
     assert counts(client) == {"g0": 45, "g1": 45}
 
 
-def test_a_transaction_that_fails_leaves_the_others_counted(client: FakeDynamoDB) -> None:
-    # GIVEN the first of two transactions meets a conflict every time
-    batch = events(150)
-    client.before = faults.cancel_next(8)
+def test_after_a_transaction_that_met_others_every_time_the_rest_waits_for_the_next_delivery(
+    client: FakeDynamoDB,
+) -> None:
+    # GIVEN the second of three transactions meets a conflict every time
+    batch = events(250)
+    attempts = 0
+
+    def conflict(call: Call) -> None:
+        nonlocal attempts
+        if call.operation == "TransactWriteItems":
+            attempts += 1
+            if attempts > 1:
+                faults.cancel_next(1)(call)
+
+    client.before = conflict
     # WHEN
     result = counted(batch, client)
-    # THEN
-    assert set(result.failed) == set(batch[:99])
-    assert (result.counted, counts(client)) == (51, {"g0": 51})
+    # THEN the third is not tried, which would outlast the invocation
+    assert attempts == 1 + 8
+    assert result.failed == dict.fromkeys(batch[99:], "Contended")
+    assert counts(client) == {"g0": 99}
     # WHEN all of it comes again
+    client.before = lambda _call: None
     again = counted(batch, client)
     # THEN
-    assert summary(client, "g0") == (150, "0", "149")
-    assert (again.counted, again.already, again.failed) == (99, 51, {})
+    assert summary(client, "g0") == (250, "0", "249")
+    assert (again.counted, again.already, again.failed) == (151, 99, {})
 
 
 STAYING = ["ValidationError", "ItemCollectionSizeLimitExceeded", "AccessDenied"]

@@ -38,18 +38,28 @@ GOOD: list[tuple[str, Any, Any]] = [
 NO_LIMITS: list[object] = [
     *("", 0, -1, 10_001, "1.0", 1.5, "1e3", " 1", "many", True, None, [1], "9" * 99),
 ]
+NO_ADDRESSES: list[object] = ["me", "me@", "@x.org", "a b@x.org", "me@x", 1, ["a@b.c"]]
 BAD: list[tuple[str, Any]] = [
     *[("stage", value) for value in ("", "Dev", "production", " dev", None, 1, ["dev"])],
     *[("architecture", value) for value in ("", "arm", "x86-64", "amd64", None, True)],
-    *[
-        ("alarm_email", value)
-        for value in ("me", "me@", "@x.org", "a b@x.org", "me@x", 1, ["a@b.c"])
-    ],
-    *[("api_log_role", value) for value in ("", "True", "yes", "0", 0, 1, None, [])],
+    *[("alarm_email", value) for value in NO_ADDRESSES],
+    *[("api_log_role", value) for value in ("", "True", "yes", "0", 0, 1, None, ())],
     *[(name, value) for name in ("api_rate_limit", "api_burst_limit") for value in NO_LIMITS],
     *[
         ("aggregator_group_by", value)
-        for value in ("a,", ",", "a,,b", "a,a", ["a", "a"], ["a", 1], [""], 1, {"a": 1}, True)
+        for value in (
+            '["a"]',
+            "a,",
+            ",",
+            "a,,b",
+            "a,a",
+            ["a", "a"],
+            ["a", 1],
+            [""],
+            1,
+            {"a": 1},
+            True,
+        )
     ],
     *[
         ("aggregator_event_ttl_days", value)
