@@ -134,7 +134,7 @@ def _email(key: str, value: object) -> str:
 def _names(key: str, value: object) -> tuple[str, ...]:
     """Accept a JSON list from cdk.json, or names separated by commas."""
     if isinstance(value, str) and value.startswith("["):
-        raise ConfigError(f"{key}={value!r} looks like JSON; separate the names by commas.")
+        raise ConfigError(f"{key}={value!r} is JSON, not names separated by commas.")
     parts = value.split(",") if isinstance(value, str) else value
     names = (
         [part.strip() for part in parts]
