@@ -75,7 +75,7 @@ def listen(port: int) -> socket.socket:
 
 
 def announce(state: Path, identity: dict[str, object]) -> None:
-    """Write `cloud.json`: whoever can read it can use the cloud."""
+    """Write `cloud.json`, which tells the commands where the cloud is."""
     draft = state / f"cloud.json.{os.getpid()}"
     draft.write_text(json.dumps(identity) + "\n")
     draft.replace(state / "cloud.json")
@@ -185,6 +185,7 @@ def main() -> None:
     app = prepare(state, port, arguments.clock_scale)
     app = transport.marked_as_tls(faults.with_faults(app))
     app = transport.with_health(app, identity)
+    app = transport.for_programs_only(app)
     app = transport.when_ready(app, lambda: announce(state, identity))
     asyncio.run(serve(app, listening))
 

@@ -7,7 +7,7 @@ Armed over HTTP, so that tests and demos need no switch in the functions they br
   with the error `code` (400) and never reach the service;
 - `GET /_odyssey/fault`: the faults still armed.
 
-Both want the header `x-odyssey`, which a web page cannot send to another origin unasked.
+Both want the header `x-odyssey`, so that a bucket may have a key of that name.
 """
 
 from __future__ import annotations

@@ -37,6 +37,36 @@ def marked_as_tls(app: App) -> App:
     return wrapped
 
 
+def for_programs_only(app: App) -> App:
+    """Wrap `app` so that no web page can use it, whoever looks at it in a browser.
+
+    The keys are well known and the port is the usual one; a page could create a function and
+    run it as the user. Browsers say where a request comes from, and programs do not; a page
+    that got its own name to point here (DNS rebinding) shows by the `Host`. Preflights have an
+    `Origin` and are refused like the rest.
+    """
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket") and _is_from_a_page(dict(scope["headers"])):
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close"})
+                return
+            body = b"The local cloud is for programs on this machine, not for web pages."
+            await send({"type": "http.response.start", "status": 403, "headers": []})
+            await send({"type": "http.response.body", "body": body})
+            return
+        await app(scope, receive, send)
+
+    return wrapped
+
+
+def _is_from_a_page(headers: dict[bytes, bytes]) -> bool:
+    host = headers.get(b"host", b"").decode("latin-1").rpartition(":")
+    name = (host[0] or host[2]).lower()
+    local = name in ("127.0.0.1", "localhost", "") or name.endswith(".localhost")
+    return b"origin" in headers or b"sec-fetch-site" in headers or not local
+
+
 def with_health(app: App, identity: dict[str, Any]) -> App:
     """Wrap `app` so that `GET /_odyssey/health` answers `identity`, whatever else is busy."""
     body = json.dumps(identity).encode()

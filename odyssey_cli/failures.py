@@ -16,10 +16,12 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from odyssey_cli.stream_records import RecordsGone, read_records
+from odyssey_cli.stream_records import Read, read_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from botocore.config import Config
 
     from odyssey_cli.target import Target
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 _HOLD_SECONDS = 3_600
 # Synchronous invocations take 6 MB ("Lambda quotas", 2026-11-21); the records are not all of it.
 _MAX_PAYLOAD = 4_000_000
+# A function runs for 15 minutes at most ("Lambda quotas", 2026-11-21).
+_LONGEST_INVOKE = 910
 REJECTS_OUTPUT = "RejectsQueueUrl"
 
 
@@ -104,7 +108,7 @@ class Failure:
 class Result(StrEnum):
     """What became of a message."""
 
-    DONE = "processed"
+    DONE = "brought back"
     GONE = "gone from the stream"
     FAILED = "failed again"
 
@@ -120,7 +124,7 @@ class Redriven:
 
 def batch_info(pointer: dict[str, Any]) -> dict[str, Any]:
     """Return the part of a pointer that names shard and sequence numbers."""
-    found: dict[str, Any] = pointer.get("DDBStreamBatchInfo") or pointer["KinesisBatchInfo"]
+    found: dict[str, Any] = pointer["DDBStreamBatchInfo"]
     return found
 
 
@@ -160,22 +164,56 @@ def discover(target: Target, stack: str) -> list[FailureQueue]:
 
 
 def collect(target: Target, queue: FailureQueue) -> list[Failure]:
-    """Receive all messages of a queue, and hold them; `release` what is not worked on."""
+    """Receive the messages of a queue, and hold them; `release` what is not worked on.
+
+    A FIFO queue gives ten of a group until those are deleted.
+    """
     sqs = target.client("sqs")
     held: dict[str, Failure] = {}
+    try:
+        while True:
+            messages = sqs.receive_message(
+                QueueUrl=queue.url,
+                MaxNumberOfMessages=10,
+                VisibilityTimeout=_HOLD_SECONDS,
+                WaitTimeSeconds=1,
+                AttributeNames=["All"],
+                MessageAttributeNames=["All"],
+            ).get("Messages", [])
+            if not messages:
+                return list(held.values())
+            for message in messages:
+                held[message["MessageId"]] = Failure(queue, message)
+    except BaseException:
+        release(target, held.values())
+        raise
+
+
+def redrive_all(target: Target, queue: FailureQueue) -> Iterator[Redriven]:
+    """Bring back what is in a queue now, one by one; what is not come to is released."""
+    seen: set[str] = set()
     while True:
-        messages = sqs.receive_message(
-            QueueUrl=queue.url,
-            MaxNumberOfMessages=10,
-            VisibilityTimeout=_HOLD_SECONDS,
-            WaitTimeSeconds=1,
-            AttributeNames=["All"],
-            MessageAttributeNames=["All"],
-        ).get("Messages", [])
-        if not messages:
-            return list(held.values())
-        for message in messages:
-            held[message["MessageId"]] = Failure(queue, message)
+        waiting = [each for each in collect(target, queue) if each.message["MessageId"] not in seen]
+        if not waiting:
+            return
+        try:
+            while waiting:
+                seen.add(waiting[0].message["MessageId"])
+                redriven = redrive(target, waiting[0])
+                del waiting[0]
+                yield redriven
+        finally:
+            release(target, waiting)
+        if queue.kind is not Kind.DEAD_LETTERS:
+            return
+
+
+def rejected_again(target: Target, queue: FailureQueue, redriven: list[Redriven]) -> int:
+    """Return how many of the rejects that were brought back are in the queue again."""
+    back = {each.failure.attribute("event_id") for each in redriven if each.result is Result.DONE}
+    waiting = collect(target, queue)
+    release(target, waiting)
+    return sum(each.attribute("event_id") in back for each in waiting)
 
 
 def release(target: Target, failures: Iterable[Failure]) -> None:
@@ -207,11 +245,14 @@ def redrive(target: Target, failure: Failure) -> Redriven:
 
 def _process(target: Target, failure: Failure) -> Redriven:
     try:
-        mapping, records = _records(target, failure)
-    except RecordsGone as gone:
-        return Redriven(failure, Result.GONE, str(gone))
-    functions = target.client("lambda")
-    for batch in _batches(records):
+        mapping, read = _records(target, failure)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        # One message that cannot be read must not keep the others from coming back.
+        return Redriven(failure, Result.FAILED, f"the message cannot be read: {error!r}")
+    if mapping is None:
+        return Redriven(failure, Result.FAILED, "no mapping of the stack reads its source any more")
+    functions = target.client("lambda", config=_patient())
+    for batch in _batches(read.records):
         answer = functions.invoke(
             FunctionName=mapping["FunctionArn"], Payload=json.dumps({"Records": batch})
         )
@@ -221,18 +262,31 @@ def _process(target: Target, failure: Failure) -> Redriven:
         failed = (said or {}).get("batchItemFailures") or []
         if failed:
             return Redriven(failure, Result.FAILED, f"{len(failed)} of {len(batch)} records")
+    if not read.complete:
+        of = batch_info(failure.body)["batchSize"]
+        return Redriven(
+            failure, Result.GONE, f"{len(read.records)} of {of} were left and came back"
+        )
     return Redriven(failure, Result.DONE)
 
 
-def _records(target: Target, failure: Failure) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    mappings = failure.queue.mappings
-    if failure.queue.kind is Kind.REJECTS:
-        source = failure.body.get("eventSourceARN")
-        [mapping] = [each for each in mappings if each["EventSourceArn"] == source]
-        return mapping, [failure.body]
-    info = batch_info(failure.body)
-    [mapping] = [each for each in mappings if each["EventSourceArn"] == info["streamArn"]]
-    return mapping, read_records(target, info, mapping)
+def _patient() -> Config:
+    """Wait longer than any function runs, and never invoke twice for one answer."""
+    from botocore.config import Config  # noqa: PLC0415 - see odyssey_cli.target
+
+    return Config(read_timeout=_LONGEST_INVOKE, retries={"total_max_attempts": 1})
+
+
+def _records(target: Target, failure: Failure) -> tuple[dict[str, Any] | None, Read]:
+    is_reject = failure.queue.kind is Kind.REJECTS
+    info = {} if is_reject else batch_info(failure.body)
+    source = failure.body["eventSourceARN"] if is_reject else info["streamArn"]
+    for mapping in failure.queue.mappings:
+        if mapping["EventSourceArn"] == source:
+            if is_reject:
+                return mapping, Read([failure.body], complete=True)
+            return mapping, read_records(target, info, mapping)
+    return None, Read([], complete=False)
 
 
 def _batches(records: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

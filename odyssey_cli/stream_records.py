@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import time
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,72 +14,86 @@ from odyssey_cli.errors import OdysseyError
 if TYPE_CHECKING:
     from odyssey_cli.target import Target
 
-# What a read says when the stream, the shard or the record is no more.
+# What a read says when the stream, the shard or its beginning is no more.
 _GONE = ("TrimmedDataAccessException", "ResourceNotFoundException", "ExpiredIteratorException")
-
-# An open shard may answer with nothing for a while; it never says that nothing is left.
-_EMPTY_ANSWERS = 5
-
-
-class RecordsGone(Exception):  # noqa: N818 - reads as the statement it is
-    """The stream no longer has the records; the text says since when that is so."""
+# Pages may be empty before and between records ("GetRecords", API Reference, 2026-11-21), so
+# only time can tell that nothing more will come of an open shard.
+_PATIENCE = 30.0
+# A shard takes five reads a second ("GetRecords").
+_PAUSE = 0.25
 
 
-def read_records(
-    target: Target, info: dict[str, Any], mapping: dict[str, Any]
-) -> list[dict[str, Any]]:
-    """Return the records of a pointer's range that pass the mapping's filter.
+@dataclass(frozen=True)
+class Read:
+    """What the stream still has of a pointer's records.
+
+    Attributes:
+        records: as Lambda would hand them to the function, filtered.
+        complete: whether that is all of them.
+    """
+
+    records: list[dict[str, Any]]
+    complete: bool
+
+
+def read_records(target: Target, info: dict[str, Any], mapping: dict[str, Any]) -> Read:
+    """Read the records of a pointer's range.
 
     Args:
         target: where the stream is.
         info: `DDBStreamBatchInfo` of the pointer.
         mapping: the event source mapping, for its filter.
-
-    Raises:
-        RecordsGone: the stream has forgotten them.
     """
-    from botocore.exceptions import ClientError  # noqa: PLC0415 - see odyssey_cli.target
-
-    try:
-        found = _read(target, info)
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in _GONE:
-            raise
-        found = []
-    if not found or int(found[0]["dynamodb"]["SequenceNumber"]) > int(info["startSequenceNumber"]):
-        raise RecordsGone(
-            f"arrived {info['approximateArrivalOfFirstRecord']}; a stream keeps a day"
-        )
+    found = _read(target, info)
     patterns = [
         json.loads(each["Pattern"])
         for each in (mapping.get("FilterCriteria") or {}).get("Filters", [])
     ]
-    records = [_as_delivered(record, info["streamArn"]) for record in found]
-    return [each for each in records if not patterns or any(matches(p, each) for p in patterns)]
+    delivered = [_as_delivered(record, info["streamArn"]) for record in found]
+    records = [
+        each for each in delivered if not patterns or any(matches(p, each) for p in patterns)
+    ]
+    # Before the filter: whether a pointer counts what was filtered out is not documented.
+    numbers = [record["dynamodb"]["SequenceNumber"] for record in delivered]
+    reached = numbers[-1:] == [info["endSequenceNumber"]]
+    return Read(records, complete=reached and len(numbers) >= int(info["batchSize"]))
 
 
 def _read(target: Target, info: dict[str, Any]) -> list[dict[str, Any]]:
     streams = target.client("dynamodbstreams")
-    iterator = streams.get_shard_iterator(
-        StreamArn=info["streamArn"],
-        ShardId=info["shardId"],
-        ShardIteratorType="AT_SEQUENCE_NUMBER",
-        SequenceNumber=info["startSequenceNumber"],
-    )["ShardIterator"]
-    last = int(info["endSequenceNumber"])
+    first, last = int(info["startSequenceNumber"]), int(info["endSequenceNumber"])
+    iterator = _iterator(streams, info)
     found: list[dict[str, Any]] = []
-    empty = 0
-    while iterator and empty < _EMPTY_ANSWERS:
+    until = time.monotonic() + _PATIENCE
+    while iterator and time.monotonic() < until:
         answer = streams.get_records(ShardIterator=iterator)
         for record in answer["Records"]:
-            if int(record["dynamodb"]["SequenceNumber"]) > last:
+            number = int(record["dynamodb"]["SequenceNumber"])
+            if first <= number <= last:
+                found.append(record)
+            if number >= last:
                 return found
-            found.append(record)
-        if found and int(found[-1]["dynamodb"]["SequenceNumber"]) == last:
-            return found
-        empty += not answer["Records"]
         iterator = answer.get("NextShardIterator")
+        if not answer["Records"]:
+            time.sleep(_PAUSE)
     return found
+
+
+def _iterator(streams: Any, info: dict[str, Any]) -> str | None:  # noqa: ANN401 - a client
+    """Return an iterator at the range's start, or at what is left of it, or None."""
+    from botocore.exceptions import ClientError  # noqa: PLC0415 - see odyssey_cli.target
+
+    at = {"StreamArn": info["streamArn"], "ShardId": info["shardId"]}
+    for where in (
+        {"ShardIteratorType": "AT_SEQUENCE_NUMBER", "SequenceNumber": info["startSequenceNumber"]},
+        {"ShardIteratorType": "TRIM_HORIZON"},
+    ):
+        try:
+            return str(streams.get_shard_iterator(**at, **where)["ShardIterator"])
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _GONE:
+                raise
+    return None
 
 
 def matches(pattern: dict[str, Any], record: dict[str, Any]) -> bool:

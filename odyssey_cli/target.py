@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import boto3
+    from botocore.config import Config
+    from botocore.credentials import ReadOnlyCredentials
     from types_boto3_cloudformation import CloudFormationClient
 
 TargetOption = Annotated[
     Literal["local", "aws"],
-    typer.Option(
-        "--target", help="Where to go; AWS only when you say so.", envvar="ODYSSEY_TARGET"
-    ),
+    typer.Option("--target", help="Where to go; AWS only when you say so."),
 ]
 YesOption = Annotated[
     bool, typer.Option("--yes", help="Do not ask before going to an AWS account.")
@@ -48,14 +48,11 @@ class Target:
 
     @cached_property
     def session(self) -> boto3.Session:
-        """A boto3 session that goes there."""
+        """A boto3 session that goes there, with the very credentials of `environment`."""
         import boto3  # noqa: PLC0415 - half a second that most commands do not need
-
-        if self.local is None:
-            return boto3.Session()
         import botocore.session  # noqa: PLC0415
 
-        # The user's profile and files have no say here, not even a profile that is missing.
+        # The user's profile and files have no say any more, not even a profile that is missing.
         # Each is (config name, environment variables, default, conversion).
         nowhere = (None, None, os.devnull, None)
         plain = botocore.session.Session(
@@ -65,16 +62,22 @@ class Target:
                 "credentials_file": nowhere,
             }
         )
-        return boto3.Session("test", "test", region_name=cloud.REGION, botocore_session=plain)
+        return boto3.Session(
+            self.environment["AWS_ACCESS_KEY_ID"],
+            self.environment["AWS_SECRET_ACCESS_KEY"],
+            self.environment.get("AWS_SESSION_TOKEN"),
+            region_name=self.environment["AWS_REGION"],
+            botocore_session=plain,
+        )
 
     @property
     def endpoint(self) -> str | None:
         """The endpoint of every service; None for AWS's own."""
         return self.local.endpoint if self.local else None
 
-    def client(self, service: str) -> Any:  # noqa: ANN401 - each service has a type of its own
-        """Return a boto3 client of a service there."""
-        return self.session.client(cast("Any", service), endpoint_url=self.endpoint)
+    def client(self, service: str, config: Config | None = None) -> Any:  # noqa: ANN401
+        """Return a boto3 client of a service there; each service has a type of its own."""
+        return self.session.client(cast("Any", service), endpoint_url=self.endpoint, config=config)
 
     def outputs(self, stack: str) -> dict[str, str]:
         """Return a deployed stack's outputs, API addresses as they are reached from here.
@@ -137,18 +140,25 @@ def _aws(*, yes: bool) -> Target:
     import boto3  # noqa: PLC0415
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
-    session = boto3.Session()
+    elsewhere = sorted(name for name in os.environ if name.startswith("AWS_ENDPOINT_URL"))
+    if elsewhere:
+        raise OdysseyError(
+            f"{elsewhere[0]} is set, so calls would not go to AWS.",
+            "Unset it, or open a new shell: ./odyssey up --env sets it for the local cloud.",
+        )
+    region = os.environ.get("AWS_REGION") or boto3.Session().region_name
+    if not region:
+        raise OdysseyError("No region is set.", "Set AWS_REGION, or a region in your profile.")
     try:
+        session = boto3.Session(region_name=region)
         account = session.client("sts").get_caller_identity()["Account"]
+        credentials = session.get_credentials().get_frozen_credentials()  # type: ignore[union-attr]
     except (BotoCoreError, ClientError) as error:
         raise OdysseyError(
-            f"AWS does not know you: {error}.".replace("..", "."),
+            f"AWS does not know you: {str(error).rstrip('.')}.",
             "Set AWS_PROFILE, or renew your session with aws sso login.",
         ) from error
-    err.print(
-        f"account [bold]{account}[/bold]  region {session.region_name}  "
-        f"profile {session.profile_name}"
-    )
+    err.print(f"account [bold]{account}[/bold]  region {region}  profile {session.profile_name}")
     expected = os.environ.get("ODYSSEY_ACCOUNT")
     if expected and expected != account:
         raise OdysseyError(
@@ -161,5 +171,26 @@ def _aws(*, yes: bool) -> Target:
                 "Nobody is here to confirm the account.", "Add --yes to go on without asking."
             )
         typer.confirm("Go on with this account?", abort=True, err=True)
-    environment = dict(os.environ) | {"ODYSSEY_TARGET": "aws"}
-    return Target(environment, paths.STATE / "aws", None)
+    return Target(_pinned(credentials, region), paths.STATE / "aws", None)
+
+
+def _pinned(credentials: ReadOnlyCredentials, region: str) -> dict[str, str]:
+    """Return an environment in which every tool goes where the user has agreed to go.
+
+    Tools differ in what they prefer: boto3 ignores AWS_REGION, the CDK's SDK does not.
+    """
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN")
+    }
+    environment |= {
+        "AWS_ACCESS_KEY_ID": str(credentials.access_key),
+        "AWS_SECRET_ACCESS_KEY": str(credentials.secret_key),
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "ODYSSEY_TARGET": "aws",
+    }
+    if credentials.token:
+        environment["AWS_SESSION_TOKEN"] = credentials.token
+    return environment

@@ -28,7 +28,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         try:
             events.append(Counted.from_record(record))
         except rejects.Unprocessable as error:
-            unusable.append(rejects.Reject(record, str(error), record["eventID"]))
+            key = record["dynamodb"]["Keys"]["id"]["S"]
+            unusable.append(rejects.Reject(record, str(error), key))
 
     result = count(
         events, tables=settings.aggregator().tables, now=times.now(), client=clients.dynamodb()

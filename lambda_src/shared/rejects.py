@@ -89,7 +89,9 @@ def _entry(number: int, reject: Reject, source: str) -> SendMessageBatchRequestE
         "Id": str(number),
         "MessageBody": _body(reject),
         "MessageAttributes": {
-            name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+            # Escaped, because SQS refuses most control characters.
+            name: {"DataType": "String", "StringValue": json.dumps(value)[1:-1]}
+            for name, value in attributes.items()
         },
     }
 

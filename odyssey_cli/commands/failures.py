@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from odyssey_cli.console import err, out
+from odyssey_cli.console import out
 from odyssey_cli.errors import OdysseyError
 from odyssey_cli.target import TargetOption, YesOption, resolve
 
@@ -41,34 +41,38 @@ def redrive(
     if dry_run:
         show(to, stack, as_json=as_json)
         return
-    waiting = [
-        each for queue in failures.discover(to, stack) for each in failures.collect(to, queue)
-    ]
-    redriven = [failures.redrive(to, each) for each in waiting]
+    redriven: list[Redriven] = []
+    again = 0
+    for queue in failures.discover(to, stack):
+        of_queue = list(failures.redrive_all(to, queue))
+        redriven += of_queue
+        if queue.kind is failures.Kind.REJECTS and of_queue:
+            again += failures.rejected_again(to, queue, of_queue)
     if as_json:
         typer.echo(json.dumps([_row(each.failure) | _outcome(each) for each in redriven]))
     elif redriven:
-        out.print(_table(waiting, redriven))
+        out.print(_table([each.failure for each in redriven], redriven))
     else:
         out.print(f"Nothing waits in the failure queues of {stack}.")
     left = [each for each in redriven if each.result is not failures.Result.DONE]
-    if left:
+    if left or again:
         raise OdysseyError(
-            f"{len(left)} of {len(redriven)} could not be brought back.",
+            f"Of {len(redriven)}, {len(left)} could not be brought back and {again} were "
+            "rejected again.",
             "Mend the cause and run it again; what is gone from the stream must be sent anew.",
         )
-    if any(each.queue.kind is failures.Kind.REJECTS for each in waiting):
-        err.print("What the function rejects again will be back: see the stack's failures.")
 
 
 def show(to: Target, stack: str, *, as_json: bool) -> None:
     """Print what waits in a stack's failure queues, and leave it there."""
     from odyssey_cli import failures  # noqa: PLC0415 - see odyssey_cli.target
 
-    waiting = [
-        each for queue in failures.discover(to, stack) for each in failures.collect(to, queue)
-    ]
-    failures.release(to, waiting)
+    waiting: list[Failure] = []
+    try:
+        for queue in failures.discover(to, stack):
+            waiting += failures.collect(to, queue)
+    finally:
+        failures.release(to, waiting)
     if as_json:
         typer.echo(json.dumps([_row(each) for each in waiting]))
     elif waiting:

@@ -288,8 +288,8 @@ def ask_aws() -> AwsFacts:
     )
     try:
         session = boto3.Session()
-        facts = replace(facts, region=session.region_name)
-        region = session.region_name or "us-east-1"
+        facts = replace(facts, region=os.environ.get("AWS_REGION") or session.region_name)
+        region = facts.region or "us-east-1"
         caller = session.client("sts", region_name=region, config=config).get_caller_identity()
         facts = replace(facts, account=caller["Account"], caller=caller["Arn"])
     except (BotoCoreError, ClientError) as error:

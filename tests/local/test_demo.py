@@ -16,7 +16,7 @@ from odyssey_cli import cloud, paths
 if TYPE_CHECKING:
     import psutil
 
-CHECKS_OF_THE_FLOW = 10
+CHECKS_OF_THE_FLOW = 12
 
 
 def demo(*arguments: str) -> subprocess.Popen[str]:

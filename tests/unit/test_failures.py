@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from odyssey_cli import failures
+from odyssey_cli import failures, stream_records
 from odyssey_cli.errors import OdysseyError
 from odyssey_cli.failures import FailureQueue, Kind, Result
 from odyssey_cli.stream_records import matches
@@ -56,12 +57,20 @@ class FakeStream:
 
     def __init__(self, *numbers: int) -> None:
         self.records = [record(n, "INSERT" if n % 2 else "MODIFY") for n in numbers]
+        self.empty_pages = 0
 
-    def get_shard_iterator(self, **_: str) -> dict[str, str]:
+    def get_shard_iterator(self, **asked: str) -> dict[str, str]:
+        oldest = int(self.records[0]["dynamodb"]["SequenceNumber"])
+        if int(asked.get("SequenceNumber", oldest)) < oldest:
+            error = {"Code": "TrimmedDataAccessException", "Message": ""}
+            raise ClientError({"Error": error}, "GetShardIterator")
         return {"ShardIterator": "0"}
 
     def get_records(self, *, ShardIterator: str) -> dict[str, Any]:  # noqa: N803
         start = int(ShardIterator)
+        if self.empty_pages and start == 2:
+            self.empty_pages -= 1
+            return {"Records": [], "NextShardIterator": ShardIterator}
         return {
             "Records": self.records[start : start + 2],
             "NextShardIterator": str(start + 2),
@@ -80,9 +89,18 @@ def function() -> FakeLambda:
 
 
 @pytest.fixture
-def to(sqs: Any, function: FakeLambda, monkeypatch: pytest.MonkeyPatch) -> Target:
-    clients = {"sqs": sqs, "lambda": function, "dynamodbstreams": FakeStream(1, 2, 3, 4, 5, 6)}
-    monkeypatch.setattr(Target, "client", lambda _, service: clients[service])
+def stream() -> FakeStream:
+    return FakeStream(1, 2, 3, 4, 5, 6)
+
+
+@pytest.fixture
+def to(
+    sqs: Any, function: FakeLambda, stream: FakeStream, monkeypatch: pytest.MonkeyPatch
+) -> Target:
+    clients = {"sqs": sqs, "lambda": function, "dynamodbstreams": stream}
+    monkeypatch.setattr(Target, "client", lambda _, service, **__: clients[service])
+    monkeypatch.setattr(stream_records, "_PAUSE", 0.0)
+    monkeypatch.setattr(stream_records, "_PATIENCE", 0.05)
     return Target({}, Path(), None)
 
 
@@ -187,17 +205,133 @@ def test_a_pointers_records_are_read_from_the_stream_and_filtered_as_lambda_woul
 def test_records_that_the_stream_forgot_are_said_to_be_gone_and_their_pointer_stays(
     sqs: Any, to: Target, function: FakeLambda
 ) -> None:
-    # GIVEN a pointer to records older than the shard's oldest
-    queue = pointer_queue(sqs, 0, 2)
+    # GIVEN a pointer to records of which the shard has only the last two
+    queue = pointer_queue(sqs, -3, 2)
 
     # WHEN it is redriven
     [failure] = failures.collect(to, queue)
     redriven = failures.redrive(to, failure)
 
-    # THEN nothing was invoked, and the pointer is still there
+    # THEN the function got what is left, and the pointer is still there
     assert redriven.result is Result.GONE
-    assert function.batches == []
+    assert redriven.detail == "1 of 6 were left and came back"
+    assert [[each["dynamodb"]["SequenceNumber"] for each in b] for b in function.batches] == [["1"]]
     assert waiting(sqs, queue) == 1
+
+
+def test_empty_pages_between_records_end_no_read(
+    sqs: Any, to: Target, function: FakeLambda, stream: FakeStream
+) -> None:
+    # GIVEN a stream that answers with nothing now and then
+    stream.empty_pages = 7
+    queue = pointer_queue(sqs, 1, 6)
+
+    # WHEN a pointer is redriven
+    [failure] = failures.collect(to, queue)
+    redriven = failures.redrive(to, failure)
+
+    # THEN all its inserts came back
+    assert redriven.result is Result.DONE
+    assert len(function.batches[0]) == 3
+
+
+def test_a_pointer_whose_last_records_never_come_stays(
+    sqs: Any, to: Target, function: FakeLambda
+) -> None:
+    # GIVEN a pointer beyond what the shard has
+    queue = pointer_queue(sqs, 1, 9)
+
+    # WHEN it is redriven
+    [failure] = failures.collect(to, queue)
+    redriven = failures.redrive(to, failure)
+
+    # THEN it is not taken for done
+    assert redriven.result is Result.GONE
+    assert waiting(sqs, queue) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["not JSON", "[]", "{}", json.dumps({**record(1), "eventSourceARN": "arn:of:another"})],
+)
+def test_a_message_that_cannot_be_brought_back_keeps_no_other_from_it(
+    body: str, sqs: Any, to: Target, function: FakeLambda
+) -> None:
+    # GIVEN such a message beside a good one
+    queue = reject_queue(sqs)
+    sqs.send_message(QueueUrl=queue.url, MessageBody=body)
+
+    # WHEN all are redriven
+    redriven = list(failures.redrive_all(to, queue))
+
+    # THEN the good one came back, and the other can be seen again at once
+    assert sorted(each.result for each in redriven) == [Result.DONE, Result.FAILED]
+    assert function.batches == [[record(1)]]
+    assert waiting(sqs, queue) == 1
+
+
+def test_what_an_interrupted_redrive_did_not_come_to_is_seen_again_at_once(
+    sqs: Any, to: Target, function: FakeLambda, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN Ctrl-C in the first of two messages
+    queue = reject_queue(sqs)
+    sqs.send_message(QueueUrl=queue.url, MessageBody=json.dumps(record(3)))
+
+    def interrupt(**_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(function, "invoke", interrupt)
+
+    # WHEN
+    with pytest.raises(KeyboardInterrupt):
+        list(failures.redrive_all(to, queue))
+
+    # THEN
+    assert waiting(sqs, queue) == 2
+
+
+def test_a_reject_that_is_rejected_again_is_counted(
+    sqs: Any, to: Target, function: FakeLambda
+) -> None:
+    # GIVEN a function that sends the reject to the queue again
+    queue = reject_queue(sqs)
+    redriven = list(failures.redrive_all(to, queue))
+    assert failures.rejected_again(to, queue, redriven) == 0
+
+    # WHEN
+    sqs.send_message(
+        QueueUrl=queue.url,
+        MessageBody=json.dumps(record(1)),
+        MessageAttributes={"event_id": {"DataType": "String", "StringValue": "e-1"}},
+    )
+
+    # THEN
+    assert failures.rejected_again(to, queue, redriven) == 1
+    assert waiting(sqs, queue) == 1
+
+
+def test_all_of_a_fifo_group_comes_back_in_order(sqs: Any, to: Target) -> None:
+    # GIVEN more messages of one group than a FIFO queue gives at once
+    source, dead = (
+        sqs.create_queue(QueueName=name, Attributes={"FifoQueue": "true"})["QueueUrl"]
+        for name in ("source.fifo", "dead.fifo")
+    )
+    for n in range(25):
+        sqs.send_message(
+            QueueUrl=dead, MessageBody=str(n), MessageGroupId="g", MessageDeduplicationId=str(n)
+        )
+
+    # WHEN
+    redriven = list(failures.redrive_all(to, FailureQueue(dead, Kind.DEAD_LETTERS, source=source)))
+
+    # THEN
+    assert len(redriven) == 25
+    back: list[str] = []
+    while messages := sqs.receive_message(QueueUrl=source, MaxNumberOfMessages=10).get("Messages"):
+        back += [each["Body"] for each in messages]
+        for each in messages:
+            sqs.delete_message(QueueUrl=source, ReceiptHandle=each["ReceiptHandle"])
+    assert back == [str(n) for n in range(25)]
 
 
 @pytest.mark.parametrize("fifo", [False, True], ids=["standard", "fifo"])

@@ -113,8 +113,8 @@ def test_what_is_still_armed_can_be_asked_for(app: App) -> None:
     )
 
 
-def test_a_web_page_cannot_arm_a_fault(service: Service) -> None:
-    # GIVEN a request without the header that a page would need permission to send
+def test_without_its_header_the_path_is_one_like_any_other(service: Service) -> None:
+    # GIVEN a request for a fault without the header
     app = with_faults(service)
 
     # WHEN it asks for a fault, THEN that is a request like any other

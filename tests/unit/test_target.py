@@ -7,9 +7,13 @@ from typing import Any
 
 import boto3
 import pytest
+import typer
+from botocore.credentials import ReadOnlyCredentials
+from typer.testing import CliRunner
 
 from odyssey_cli import target
 from odyssey_cli.cloud import Cloud
+from odyssey_cli.commands import stacks
 from odyssey_cli.errors import OdysseyError
 
 ACCOUNT = "123456789012"
@@ -19,8 +23,16 @@ LOCAL = Cloud(port=4566, endpoint="http://127.0.0.1:4566", pid=1, state=Path("/s
 class FakeSession:
     """The user's AWS session, as far as the guard looks at it."""
 
-    region_name = "eu-north-1"
     profile_name = "mine"
+
+    def __init__(self, region_name: str | None = "eu-north-1") -> None:
+        self.region_name = region_name
+
+    def get_credentials(self) -> FakeSession:
+        return self
+
+    def get_frozen_credentials(self) -> ReadOnlyCredentials:
+        return ReadOnlyCredentials("key", "secret", "token")
 
     def client(self, _service: str) -> FakeSession:
         return self
@@ -71,6 +83,49 @@ def test_aws_is_used_with_yes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert to.local is None
     assert to.endpoint is None
     assert to.environment["ODYSSEY_TARGET"] == "aws"
+
+
+def test_every_tool_gets_the_account_and_region_that_were_agreed_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # GIVEN variables that tools read in different orders
+    monkeypatch.setenv("AWS_PROFILE", "mine")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "of an older session")
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
+
+    # WHEN
+    environment = target.resolve("aws", yes=True).environment
+
+    # THEN one answer is left to each question
+    assert "AWS_PROFILE" not in environment
+    assert environment["AWS_ACCESS_KEY_ID"] == "key"
+    assert environment["AWS_SESSION_TOKEN"] == "token"
+    assert environment["AWS_REGION"] == environment["AWS_DEFAULT_REGION"] == "eu-west-1"
+
+
+def test_aws_is_refused_while_the_shell_points_to_the_local_cloud(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:4566")
+
+    with pytest.raises(OdysseyError, match="AWS_ENDPOINT_URL_S3"):
+        target.resolve("aws", yes=True)
+
+
+def test_no_variable_stands_for_the_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN a shell in which everything but the option says AWS
+    monkeypatch.setenv("ODYSSEY_TARGET", "aws")
+    monkeypatch.setattr(target.cloud, "find_any", lambda: None)
+    app = typer.Typer()
+    stacks.register(app)
+
+    # WHEN a command is run without it
+    ran = CliRunner().invoke(app, ["outputs", "EventAggregator", "--yes"])
+
+    # THEN it looks for a local cloud
+    assert isinstance(ran.exception, OdysseyError)
+    assert ran.exception.problem == "No local cloud is running."
 
 
 def test_another_account_than_the_expected_is_refused_even_with_yes(
