@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
+USUAL_PORT = 4566
 MARK = "ODYSSEY_CLOUD"
 # Where clouds live: the user's, and those of demos, which are marked when they are to stay.
 LOCAL_STATE = paths.STATE / "local"

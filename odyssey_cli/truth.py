@@ -66,8 +66,10 @@ TRUTHS = (
     Truth(
         "Stream to function",
         ("AWS::Lambda::EventSourceMapping", "AWS::SQS::Queue", "AWS::SQS::QueuePolicy"),
-        "insert filter, delivery, delivery again after a failure",
-        "batching window, bisecting, retry limit, dead-letter queue",
+        "filter, batching window, partial batch response, bisecting, retry limit, record age, "
+        "on-failure destination, all on a clock 20 times as fast; rejects and redrive",
+        "parallel batches of one shard",
+        ("stream_poller", "queue_poller", "mappings", "permissions", "clock", "batch_actions"),
     ),
     Truth(
         "Telling somebody",

@@ -49,10 +49,13 @@ class AlarmTopic(Construct):
             )
         )
         if key is not None:
-            key.grant(
-                iam.ServicePrincipal("cloudwatch.amazonaws.com"),
-                "kms:Decrypt",
-                "kms:GenerateDataKey",
+            key.add_to_resource_policy(
+                iam.PolicyStatement(
+                    principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                    actions=["kms:Decrypt", "kms:GenerateDataKey"],
+                    resources=["*"],
+                    conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
+                )
             )
         ssm.StringParameter(
             self,

@@ -38,6 +38,8 @@ _FORMS = {
     "group_label": re.compile(r".+", re.DOTALL),
     "received_at": re.compile(r"[0-9]{4}(-[0-9]{2}){2}T([0-9]{2}:){2}[0-9]{2}\.[0-9]{6}Z"),
 }
+# Why an event failed that was behind one for which DynamoDB did not answer in time.
+NOT_TRIED = "NotTried"
 # Keys in one BatchGetItem ("Quotas in Amazon DynamoDB", 2026-11-21).
 _MAX_KEYS = 100
 
@@ -138,13 +140,14 @@ def count(
     except (ClientError, BotoCoreError, Contended) as error:
         result.failed.update(dict.fromkeys(unique, _code(error)))
         return result
+    is_available = True
     for chunk in _chunks(unique):
-        if Contended.__name__ in result.failed.values():
-            # The tables are in demand: trying every other chunk as long would outlast the
-            # invocation, and what is not counted now comes again anyway.
-            result.failed.update(dict.fromkeys(chunk, Contended.__name__))
+        if is_available:
+            is_available = counting.count(chunk, result)
         else:
-            counting.count(chunk, result)
+            # Waiting as long for every other chunk would outlast the invocation, and what is not
+            # counted now comes again anyway.
+            result.failed.update(dict.fromkeys(chunk, NOT_TRIED))
     return result
 
 
@@ -164,16 +167,18 @@ class _Counting:
     tries: Tries
     spans: dict[str, Span] = field(default_factory=dict)
 
-    def count(self, chunk: list[Counted], result: Result) -> None:
-        cause = Contended.__name__
+    def count(self, chunk: list[Counted], result: Result) -> bool:
+        """Count a chunk or report it as failed; return whether DynamoDB answered in time."""
+        cause, is_available = Contended.__name__, False
         try:
             for _ in self.tries():
                 chunk = self._try(chunk, result)
                 if not chunk:
-                    return
+                    return True
         except (ClientError, BotoCoreError, Contended) as error:
-            cause = _code(error)
+            cause, is_available = _code(error), isinstance(error, ClientError)
         result.failed.update(dict.fromkeys(chunk, cause))
+        return is_available
 
     def _try(self, chunk: list[Counted], result: Result) -> list[Counted]:
         """Try a transaction; return what is left of it to be tried again."""

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from odyssey_cli.commands.log_events import Source
 
-USUAL_PORT = 4566
 _FOLLOW_EVERY = 1.0  # seconds
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print a JSON object.")]
@@ -40,7 +39,8 @@ def register(app: typer.Typer) -> None:
 
 def up(
     port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help=f"By default {USUAL_PORT}, if it is free.")
+        int | None,
+        typer.Option(min=1, max=65535, help=f"By default {cloud.USUAL_PORT}, if it is free."),
     ] = None,
     env: Annotated[
         bool, typer.Option("--env", help='Print what a shell evaluates: eval "$(odyssey up --env)"')
@@ -176,12 +176,12 @@ def duration(seconds: float) -> str:
 
 def _start(port: int | None) -> cloud.Cloud:
     try:
-        running = cloud.start(cloud.LOCAL_STATE, USUAL_PORT if port is None else port)
+        running = cloud.start(cloud.LOCAL_STATE, cloud.USUAL_PORT if port is None else port)
     except cloud.PortTakenError as error:
         if port is not None:
             raise
         who = error.holder or "another process"
-        err.print(f"Port {USUAL_PORT} is taken by {who}; the local cloud takes a free one.")
+        err.print(f"Port {cloud.USUAL_PORT} is taken by {who}; the local cloud takes a free one.")
         return cloud.start(cloud.LOCAL_STATE, 0)
     if port not in (None, running.port):
         raise OdysseyError(

@@ -22,7 +22,6 @@ from typer.core import TyperCommand
 from odyssey_cli import cloud, paths
 from odyssey_cli.console import out
 
-DEFAULT_PORT = 4566
 ENOUGH_DISK = 2e9  # bytes
 AFRESH = "rm -rf .odyssey, then ./odyssey doctor"
 # Both from the documentation of the CDK: "Bootstrap template version history" has the versions,
@@ -246,7 +245,7 @@ def _check_bootstrap(facts: AwsFacts) -> Check:
 def check_machine() -> list[Check]:
     """Check what everything but AWS needs, on this machine."""
     free = shutil.disk_usage(paths.ROOT).free
-    taken = _listening(DEFAULT_PORT)
+    taken = _listening(cloud.USUAL_PORT)
     cli = _package_json(paths.NODE_MODULES / "aws-cdk")
     development = cli.get("devDependencies", {})
     return [
@@ -265,7 +264,7 @@ def check_machine() -> list[Check]:
         ),
         # --aws-sigv4, with which the pages call what the API signs, came with 7.75.
         check_tool("curl", _answer("curl"), (7, 75), "Install curl 7.75 or newer"),
-        check_port(DEFAULT_PORT, taken, cloud.holder(DEFAULT_PORT) if taken else None),
+        check_port(cloud.USUAL_PORT, taken, cloud.holder(cloud.USUAL_PORT) if taken else None),
         check_disk(free),
     ]
 

@@ -54,22 +54,7 @@ BAD_REQUESTS: dict[str, tuple[bytes, str, int]] = {
 def run(target: Target, checks: Checks) -> None:
     """Make all checks of the flow; the stack is deployed and empty."""
     aggregator = EventAggregator(target, connections=_CONCURRENCY)
-    steps: list[tuple[str, Callable[[EventAggregator, Target], str]]] = [
-        ("a single event is counted, its text byte for byte", _single_event),
-        (f"{_EVENTS} events at concurrency {_CONCURRENCY} are counted exactly", _many_events),
-        ("an idempotency key sent twice counts once", _idempotency),
-        ("key order and 1 against 1.0 do not split a group", _canonical_groups),
-        ("every kind of bad request is refused and stores nothing", _bad_requests),
-        ("unsigned and unpermitted requests are refused", _unauthorized),
-        ("summaries read right: ranked, paged, one by one", _reading),
-        ("bad records count at last or are put aside, and hold nothing up", bad_records),
-        (
-            "what a broken aggregator gave up is redriven, twice, and counts once",
-            broken_for_a_while,
-        ),
-        ("a recount of all events agrees with every summary", _recount),
-    ]
-    for name, step in steps:
+    for name, step in STEPS:
         with checks.check(name) as check:
             check.detail = step(aggregator, target)
 
@@ -260,3 +245,21 @@ def clean_up(target: Target) -> None:
         for policy in attached:
             iam.detach_role_policy(RoleName=name, PolicyArn=policy["PolicyArn"])
         iam.delete_role(RoleName=name)
+
+
+# Each returns what was seen; in this order, because some count what earlier ones sent.
+STEPS: list[tuple[str, Callable[[EventAggregator, Target], str]]] = [
+    ("a single event is counted, its text byte for byte", _single_event),
+    (f"{_EVENTS} events at concurrency {_CONCURRENCY} are counted exactly", _many_events),
+    ("an idempotency key sent twice counts once", _idempotency),
+    ("key order and 1 against 1.0 do not split a group", _canonical_groups),
+    ("every kind of bad request is refused and stores nothing", _bad_requests),
+    ("unsigned and unpermitted requests are refused", _unauthorized),
+    ("summaries read right: ranked, paged, one by one", _reading),
+    ("bad records count at last or are put aside, and hold nothing up", bad_records),
+    (
+        "what a broken aggregator gave up is redriven, twice, and counts once",
+        broken_for_a_while,
+    ),
+    ("a recount of all events agrees with every summary", _recount),
+]

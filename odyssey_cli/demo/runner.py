@@ -71,7 +71,10 @@ def remove_leftovers() -> None:
     for state in paths.STATE.glob(f"{cloud.DEMO_PREFIX}*"):
         owner = state.name.removeprefix(cloud.DEMO_PREFIX)
         kept = (state / cloud.KEPT).exists() and cloud.find(state)
-        if not kept and not (owner.isdigit() and psutil.pid_exists(int(owner))):
+        # Our own number is not in use yet: an earlier process had it.
+        is_ours = owner == str(os.getpid())
+        is_in_use = owner.isdigit() and psutil.pid_exists(int(owner))
+        if is_ours or not (kept or is_in_use):
             cloud.stop(state)
             shutil.rmtree(state, ignore_errors=True)
 

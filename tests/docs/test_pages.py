@@ -6,6 +6,7 @@ are what a new user would see, and touch no cloud that the user has running.
 
 from __future__ import annotations
 
+import html
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from odyssey_cli import cdk, docs, paths
+from odyssey_cli.demo import event_aggregator
 from odyssey_cli.target import Target
 from odyssey_cli.truth import TRUTHS
 
@@ -140,9 +142,23 @@ def test_the_truth_table_knows_every_type_of_every_template(tmp_path: Path) -> N
     assert used - {"AWS::CDK::Metadata"} == known
 
 
-def test_the_truth_table_names_modules_that_exist() -> None:
-    named = {module for truth in TRUTHS for module in truth.extension}
+def test_the_truth_table_names_every_module_that_changes_the_local_cloud() -> None:
+    # GIVEN the modules that replace something of MiniStack's, and the wire in front of it
+    hooked = {
+        file.stem
+        for file in (paths.ROOT / "local_cloud").glob("*.py")
+        if re.search(r"^HOOKS\b", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    }
 
-    assert {
-        each for each in named if not (paths.ROOT / "local_cloud" / f"{each}.py").exists()
-    } == set()
+    # THEN the table names them all, and no other
+    named = {module for truth in TRUTHS for module in truth.extension}
+    assert named == hooked | {"transport"}
+
+
+def test_the_picture_of_the_demo_shows_every_check_it_makes() -> None:
+    # GIVEN the words of the checks' names, and those in the picture
+    names = [name for name, _ in event_aggregator.STEPS]
+    # THEN each is in the picture; otherwise run ./odyssey demo --picture docs/demo.svg
+    picture = html.unescape((paths.ROOT / "docs" / "demo.svg").read_text(encoding="utf-8"))
+    words = set(re.findall(r"\w+", " ".join(re.findall(r">([^<]+)</text>", picture))))
+    assert [name for name in names if not set(re.findall(r"\w+", name)) <= words] == []

@@ -256,7 +256,7 @@ def test_up_takes_another_port_when_the_usual_one_is_taken(
     odyssey: typer.Typer, taken_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # GIVEN a usual port that this process has
-    monkeypatch.setattr(commands, "USUAL_PORT", taken_port)
+    monkeypatch.setattr(cloud, "USUAL_PORT", taken_port)
 
     # WHEN the cloud is started, looked at and ended
     up = CliRunner().invoke(odyssey, ["up"])

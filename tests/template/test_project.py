@@ -53,7 +53,7 @@ def python_files() -> list[Path]:
     return [
         path
         for path in ROOT.rglob("*.py")
-        if not {".odyssey", "node_modules", "cdk.out"} & set(path.relative_to(ROOT).parts)
+        if not {".odyssey", ".venv", "node_modules", "cdk.out"} & set(path.relative_to(ROOT).parts)
     ]
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from botocore.exceptions import ConnectTimeoutError
+from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
 from event_aggregator.aggregation import MARKER_DAYS, Counted, Result, Tables, count
 from shared.times import rfc3339
@@ -272,7 +272,10 @@ def test_after_a_transaction_that_met_others_every_time_the_rest_waits_for_the_n
     result = counted(batch, client)
     # THEN the third is not tried, which would outlast the invocation
     assert attempts == 1 + 8
-    assert result.failed == dict.fromkeys(batch[99:], "Contended")
+    assert result.failed == {
+        **dict.fromkeys(batch[99:198], "Contended"),
+        **dict.fromkeys(batch[198:], "NotTried"),
+    }
     assert counts(client) == {"g0": 99}
     # WHEN all of it comes again
     client.before = lambda _call: None
@@ -280,6 +283,24 @@ def test_after_a_transaction_that_met_others_every_time_the_rest_waits_for_the_n
     # THEN
     assert summary(client, "g0") == (250, "0", "249")
     assert (again.counted, again.already, again.failed) == (151, 99, {})
+
+
+def test_after_a_time_out_the_rest_waits_for_the_next_delivery(client: FakeDynamoDB) -> None:
+    # GIVEN a DynamoDB that stops answering after the first of three transactions
+    batch = events(250)
+
+    def time_out(call: Call) -> None:
+        if call.operation == "TransactWriteItems" and call.number > 2:
+            raise ReadTimeoutError(endpoint_url="https://dynamodb")
+
+    client.before = time_out
+    # WHEN
+    result = counted(batch, client)
+    # THEN only one call waited
+    assert len(client.calls) == 3
+    assert set(result.failed) == set(batch[99:])
+    assert set(result.failed.values()) == {"ReadTimeoutError", "NotTried"}
+    assert counts(client) == {"g0": 99}
 
 
 STAYING = ["ValidationError", "ItemCollectionSizeLimitExceeded", "AccessDenied"]
