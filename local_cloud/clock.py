@@ -16,6 +16,7 @@ read 2026-11-21.
 
 from __future__ import annotations
 
+import heapq
 import math
 import threading
 import time
@@ -63,6 +64,8 @@ _AFTERWARDS = "odyssey_visible_at"
 _SCALED = "odyssey_delay_scaled"
 
 _scale = 1.0
+_due: list[float] = []
+_bell = threading.Condition()
 
 
 def scale() -> float:
@@ -72,9 +75,19 @@ def scale() -> float:
 
 def wake_in(seconds: float) -> None:
     """Make the pollers look for work after so many real seconds."""
-    alarm = threading.Timer(seconds, find(_WAKE).set)
-    alarm.daemon = True
-    alarm.start()
+    with _bell:
+        heapq.heappush(_due, time.monotonic() + seconds)
+        _bell.notify()
+
+
+def _ring() -> None:
+    while True:
+        with _bell:
+            while not _due or _due[0] > time.monotonic():
+                _bell.wait(_due[0] - time.monotonic() if _due else None)
+            while _due and _due[0] <= time.monotonic():
+                heapq.heappop(_due)
+        find(_WAKE).set()
 
 
 def long_poll(seconds: int) -> int:
@@ -103,6 +116,7 @@ def install(by: float) -> None:
     """
     global _scale  # noqa: PLW0603 -- there is one clock in a process
     _scale = by
+    threading.Thread(target=_ring, daemon=True, name="odyssey-clock").start()
     _COLLECT.replace(_with_short_visibility)
     _QUEUE_DELAY.replace(lambda delay: lambda queue: delay(queue) / _scale)
     _ASYNC_BASE.replace(lambda _: 60 / _scale)

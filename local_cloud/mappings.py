@@ -31,7 +31,6 @@ HOOKS = (_MAPPINGS, _ALL, _FUNCTION, _EXECUTE, _FILTER, _ACCOUNT, _REGION, _SPAW
 logger = logging.getLogger("odyssey.delivery")
 
 # What AWS says of a mapping's last invoke, "EventSourceMappingConfiguration", API reference.
-NOTHING_YET = "No records processed"
 FINE = "OK"
 FUNCTION_FAILED = "PROBLEM: Function call failed"
 

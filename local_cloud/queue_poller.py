@@ -176,6 +176,7 @@ def _filtered(mapping: Mapping, got: list[_Gathered]) -> list[_Gathered]:
 def _invoke(
     mapping: Mapping, consumer: _Consumer, settings: QueueSettings, batch: list[_Gathered]
 ) -> None:
+    kept = batch
     try:
         ids = [message.id for message in batch]
         event = {"Records": [message.payload for message in batch]}
@@ -187,8 +188,9 @@ def _invoke(
             settled = settle(settings, ids, mappings.invoke(mapping, event))
         gone = [message for message in batch if message.id in settled.delete]
         event_loop.run(lambda: _delete(mapping, gone))
+        kept = [message for message in batch if message.id in settled.keep]
     finally:
-        for message in batch:
+        for message in kept:
             clock.release(message.stored)
         consumer.invokes -= 1
         consumer.rests_until = 0

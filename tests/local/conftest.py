@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
 
 from odyssey_cli import cdk, cloud, paths
 from odyssey_cli import target as targets
+from tests.local.sources import Bench
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -56,3 +59,14 @@ def deployed(target: targets.Target) -> targets.Target:
     cdk.bootstrap(target)
     cdk.deploy(target, assembly, [])
     return target
+
+
+@pytest.fixture
+def bench(target: targets.Target) -> Bench:
+    return Bench(target)
+
+
+@pytest.fixture(scope="session")
+def scale(running: cloud.Cloud) -> float:
+    with urllib.request.urlopen(f"{running.endpoint}/_odyssey/health") as answer:  # noqa: S310
+        return float(json.load(answer)["clock_scale"])

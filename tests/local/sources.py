@@ -88,6 +88,14 @@ class Bench:
         )
         return [message["Body"] for message in found.get("Messages", [])]
 
+    def count(self, url: str) -> int:
+        """Return how many messages a queue holds, hidden ones too."""
+        found = self.target.client("sqs").get_queue_attributes(
+            QueueUrl=url,
+            AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+        )
+        return sum(map(int, found["Attributes"].values()))
+
     def function(self, body: str, *statements: dict[str, Any]) -> str:
         """Make a function that says what it was sent; return its ARN."""
         rights = statements or (allow("dynamodb:*"), allow("sqs:*"))
