@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -19,7 +19,6 @@ from shared.transactions import CONDITION_FAILED, MAX_ACTIONS, PASSING, backoff,
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime
 
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
@@ -74,6 +73,10 @@ class Counted:
             if not form.fullmatch(text):
                 raise Unprocessable(f"The item's {name!r} does not read as one.")
             texts[name] = text
+        try:
+            datetime.fromisoformat(texts["received_at"])
+        except ValueError as error:
+            raise Unprocessable(f"The item's 'received_at' is no time: {error}.") from None
         return cls(**texts, sequence_number=record["dynamodb"]["SequenceNumber"])
 
 

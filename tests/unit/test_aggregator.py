@@ -76,6 +76,8 @@ IMPOSSIBLE: dict[str, Item] = {
         **stored_event(1),
         "received_at": {"S": "2026-11-21T12:00:00+01:00"},
     },
+    "a time in no calendar": stored_event(1)
+    | {"received_at": {"S": "2026-99-21T12:00:00.000000Z"}},
     "an id of another form": {**stored_event(1), "id": {"S": "1"}},
     "a text that SQS does not take": {**without("group"), "data": {"S": "\uffff\x00 Åsa 😀"}},
 }
