@@ -23,7 +23,11 @@ ACCEPTED = 202
 
 @pytest.fixture
 def aggregator(deployed: Target) -> EventAggregator:
-    return EventAggregator(deployed)
+    made = EventAggregator(deployed)
+    # What an earlier test sent may still be on its way.
+    stored, _ = made.differences()
+    assert made.wait_for(stored) == stored
+    return made
 
 
 def test_events_sent_while_the_aggregator_is_broken_count_once_when_it_is_mended(
