@@ -1,8 +1,8 @@
 """Draws a stack from its synthesized template, so that the picture cannot lie.
 
-Nodes are what holds or moves data; edges are the wiring that the template itself declares:
-methods and their functions, event source mappings, failure destinations, and for every table
-the calls its users' roles allow.
+Nodes are what holds or moves data, and the clients outside AWS; edges are the wiring that the
+template itself declares: methods and their functions, event source mappings, failure
+destinations, dead-letter queues, and the calls that the roles allow on what holds data.
 """
 
 from __future__ import annotations
@@ -20,15 +20,23 @@ _SHAPES = {
     "AWS::Lambda::Function": ('["', '"]'),
     "AWS::DynamoDB::Table": ('[("', '")]'),
     "AWS::SQS::Queue": ('>"', '"]'),
+    "AWS::S3::Bucket": ('[/"', '"/]'),
+    # Only clients' roles are drawn; the functions stand for theirs.
+    "AWS::IAM::Role": ('{{"', '"}}'),
 }
-# The event source mapping makes these; it has an edge of its own.
-_STREAM_READS = {
+_HOLDS_DATA = {"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SQS::Queue"}
+# Event source mappings make these, which have edges of their own, or they belong to a receive.
+_NOT_DRAWN = {
     "dynamodb:DescribeStream",
     "dynamodb:GetRecords",
     "dynamodb:GetShardIterator",
     "dynamodb:ListStreams",
+    "sqs:ChangeMessageVisibility",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
 }
 Resources = dict[str, dict[str, Any]]
+_KINDS = {"Api", "Bucket", "Function", "Queue", "Role", "Table"}
 # Logical id, arrow with its label, logical id.
 Edge = tuple[str, str, str]
 
@@ -36,25 +44,45 @@ Edge = tuple[str, str, str]
 def mermaid(template: Path) -> str:
     """Return the Mermaid flow chart of a template that has path metadata."""
     resources: Resources = json.loads(template.read_text(encoding="utf-8"))["Resources"]
+    hidden = _hidden(resources)
     labels = {
         logical_id: _label(resource)
         for logical_id, resource in resources.items()
-        if resource["Type"] in _SHAPES
+        if resource["Type"] in _SHAPES and logical_id not in hidden
     }
     names = {logical_id: label.replace(" ", "") for logical_id, label in labels.items()}
     lines = []
     for logical_id, label in labels.items():
         opening, closing = _SHAPES[resources[logical_id]["Type"]]
         lines.append(f"{names[logical_id]}{opening}{label}{closing}")
-    for edges in (_routes(resources), _mappings(resources), _calls(resources)):
-        lines += [f"{names[source]} {arrow} {names[target]}" for source, arrow, target in edges]
+    wired = [*_routes(resources), *_mappings(resources), *_dead_letters(resources)]
+    for source, arrow, target in [*wired, *_calls(resources, wired)]:
+        if source in names:
+            lines.append(f"{names[source]} {arrow} {names[target]}")
     return "\n    ".join(["flowchart LR", *lines])
 
 
 def _label(resource: dict[str, Any]) -> str:
     parts: list[str] = resource["Metadata"]["aws:cdk:path"].split("/")[1:-1]
     # The construct's own name; the last part often only repeats what kind of thing it is.
-    return " ".join(parts[:-1] if parts[-1] in {"Api", "Table", "Function", "Queue"} else parts)
+    return " ".join(parts[:-1] if parts[-1] in _KINDS else parts)
+
+
+def _hidden(resources: Resources) -> set[str]:
+    """Return what the system's own data never passes: CloudFormation's helpers, and their roles."""
+    helpers = {
+        function
+        for resource in resources.values()
+        if resource["Type"].startswith("Custom::")
+        for function in _referenced(resource["Properties"]["ServiceToken"])
+    }
+    services = {
+        logical_id
+        for logical_id, resource in resources.items()
+        if resource["Type"] == "AWS::IAM::Role"
+        and "Service" in json.dumps(resource["Properties"]["AssumeRolePolicyDocument"])
+    }
+    return helpers | services
 
 
 def _routes(resources: Resources) -> Iterator[Edge]:
@@ -91,28 +119,61 @@ def _mappings(resources: Resources) -> Iterator[Edge]:
             yield function, '-. "given up" .->', queue
 
 
-def _calls(resources: Resources) -> Iterator[Edge]:
+def _dead_letters(resources: Resources) -> Iterator[Edge]:
+    for logical_id, resource in resources.items():
+        if resource["Type"] == "AWS::SQS::Queue":
+            policy = resource["Properties"].get("RedrivePolicy", {})
+            for queue in _referenced(policy.get("deadLetterTargetArn")):
+                yield logical_id, '-. "given up" .->', queue
+
+
+def _calls(resources: Resources, wired: list[Edge]) -> Iterator[Edge]:
+    """Draw what roles may do to what holds data, unless an edge of `wired` says it already."""
+    connected = {(source, target) for source, _, target in wired} | {
+        (target, source) for source, _, target in wired
+    }
+    calls: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for who, statement in _statements(resources):
+        actions = statement["Action"]
+        for holder in _referenced(statement["Resource"]):
+            if resources.get(holder, {}).get("Type") in _HOLDS_DATA:
+                calls[who, holder] += [
+                    action.partition(":")[2]
+                    for action in ([actions] if isinstance(actions, str) else actions)
+                    if action not in _NOT_DRAWN
+                ]
+    for (who, holder), names in calls.items():
+        kind = resources[holder]["Type"]
+        if names and not (kind == "AWS::SQS::Queue" and (who, holder) in connected):
+            reads = names == ["ReceiveMessage"]
+            source, target = (holder, who) if reads else (who, holder)
+            yield source, f'-- "{", ".join(names)}" -->', target
+
+
+def _statements(resources: Resources) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Return the statements of all policies of roles, with the function or client they are for."""
     functions = {
         role: logical_id
         for logical_id, resource in resources.items()
         if resource["Type"] == "AWS::Lambda::Function"
         for role in _referenced(resource["Properties"]["Role"])
     }
-    calls: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for policy in _of(resources, "AWS::IAM::Policy"):
-        [role] = [target for each in policy["Roles"] for target in _referenced(each)]
-        for statement in policy["PolicyDocument"]["Statement"]:
-            actions = statement["Action"]
-            for table in _referenced(statement["Resource"]):
-                if resources.get(table, {}).get("Type") == "AWS::DynamoDB::Table":
-                    calls[functions[role], table] += [
-                        action.removeprefix("dynamodb:")
-                        for action in ([actions] if isinstance(actions, str) else actions)
-                        if action not in _STREAM_READS
-                    ]
-    for (function, table), names in calls.items():
-        if names:
-            yield function, f'-- "{", ".join(names)}" -->', table
+    managed = {
+        policy: logical_id
+        for logical_id, resource in resources.items()
+        if resource["Type"] == "AWS::IAM::Role"
+        for policy in _referenced(resource["Properties"].get("ManagedPolicyArns"))
+    }
+    for logical_id, resource in resources.items():
+        if resource["Type"] == "AWS::IAM::Policy":
+            roles = resource["Properties"]["Roles"]
+            [role] = [found for each in roles for found in _referenced(each)]
+        elif logical_id in managed:
+            role = managed[logical_id]
+        else:
+            continue
+        for statement in resource["Properties"]["PolicyDocument"]["Statement"]:
+            yield functions.get(role, role), statement
 
 
 def _of(resources: Resources, type: str) -> Iterator[dict[str, Any]]:
