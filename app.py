@@ -7,6 +7,7 @@ from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks, ServerlessChecks
 
 from odyssey_constructs.config import Config
+from stacks.discovery import Discovery
 from stacks.event_aggregator import EventAggregator
 from stacks.operations import Operations
 
@@ -19,6 +20,7 @@ def build(app: App) -> None:
     operations = Operations(app, "Operations", config=config)
     for system in [
         EventAggregator(app, "EventAggregator", config=config),
+        Discovery(app, "Discovery", config=config),
     ]:
         # Its parameter names the alarm topic, its role lets the API log.
         system.add_stack_dependency(operations)

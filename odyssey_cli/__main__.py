@@ -7,9 +7,19 @@ import sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import typer  # noqa: E402
+from rich.text import Text  # noqa: E402
 
-from odyssey_cli.commands import aggregator, bench, cloud, demo, failures, maintenance, stacks  # noqa: E402
-from odyssey_cli.console import err  # noqa: E402
+from odyssey_cli.commands import (  # noqa: E402
+    aggregator,
+    bench,
+    cloud,
+    demo,
+    discovery,
+    failures,
+    maintenance,
+    stacks,
+)
+from odyssey_cli.console import err, plain  # noqa: E402
 from odyssey_cli.errors import OdysseyError  # noqa: E402
 
 app = typer.Typer(
@@ -28,7 +38,7 @@ def options(
     """Options of every command."""
 
 
-for _commands in (demo, maintenance, cloud, stacks, failures, aggregator, bench):
+for _commands in (demo, maintenance, cloud, stacks, failures, aggregator, discovery, bench):
     _commands.register(app)
 
 
@@ -38,11 +48,24 @@ def main() -> int:
     try:
         app(prog_name="odyssey")
     except OdysseyError as error:
-        if "--debug" in sys.argv:
+        return _failed(error.problem, error.remedy)
+    except KeyboardInterrupt:
+        # While Typer reads the commands; later it sees to that itself.
+        return 128 + signal.SIGINT
+    except Exception as error:
+        if not type(error).__module__.startswith("botocore."):
             raise
-        err.print(f"[red]error:[/red] {error.problem}\n{error.remedy}")
-        return 1
+        return _failed(f"{error}", "--debug shows where it happened.")
     return 0
+
+
+def _failed(problem: str, remedy: str) -> int:
+    if "--debug" in sys.argv:
+        raise  # noqa: PLE0704 - called while the error is handled
+    lines = [plain(line) for line in problem.splitlines()]
+    err.print("[red]error:[/red]", Text("\n".join(lines)))
+    err.print(Text(remedy))
+    return 1
 
 
 if __name__ == "__main__":

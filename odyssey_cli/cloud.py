@@ -69,6 +69,7 @@ class Cloud:
         pid: The server's process.
         state: Its state folder.
         started_at: When it was ready to serve, in seconds since 1970.
+        clock_scale: How many seconds of AWS pass there in one.
     """
 
     port: int
@@ -76,6 +77,7 @@ class Cloud:
     pid: int
     state: Path
     started_at: float
+    clock_scale: float
 
     def environment(self) -> dict[str, str]:
         """Return the variables that send an AWS client, or the CDK CLI, to this cloud."""
@@ -148,6 +150,7 @@ def find(state_dir: Path) -> Cloud | None:
             pid=int(written["pid"]),
             state=state,
             started_at=float(written["started_at"]),
+            clock_scale=float(written["clock_scale"]),
         )
         process = psutil.Process(cloud.pid)
     except (OSError, ValueError, KeyError, TypeError, psutil.Error):

@@ -51,12 +51,14 @@ class FailureQueue:
         kind: what it holds.
         mappings: the event source mappings of the stack whose failures may be in it.
         source: for dead letters, the address of the queue they come from.
+        max_receives: for dead letters, how often that queue lets a message be received.
     """
 
     url: str
     kind: Kind
     mappings: tuple[dict[str, Any], ...] = ()
     source: str = ""
+    max_receives: int = 0
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Failure:
             return self.attribute("cause") or "unknown"
         if self.queue.kind is Kind.POINTERS:
             return str(self.body["requestContext"]["condition"])
-        return f"received {self.message['Attributes']['ApproximateReceiveCount']} times"
+        return f"given up after {self.queue.max_receives} receives"
 
     @property
     def what(self) -> str:
@@ -111,6 +113,7 @@ class Result(StrEnum):
     DONE = "brought back"
     GONE = "gone from the stream"
     FAILED = "failed again"
+    REJECTED = "rejected again"
 
 
 @dataclass(frozen=True)
@@ -143,14 +146,15 @@ def discover(target: Target, stack: str) -> list[FailureQueue]:
         for each in resources.get("AWS::Lambda::EventSourceMapping", [])
     ]
     arns: dict[str, str] = {}
-    sources: dict[str, str] = {}
+    sources: dict[str, tuple[str, int]] = {}
     for url in resources.get("AWS::SQS::Queue", []):
         attributes = sqs.get_queue_attributes(
             QueueUrl=url, AttributeNames=["QueueArn", "RedrivePolicy"]
         )["Attributes"]
         arns[url] = attributes["QueueArn"]
         if "RedrivePolicy" in attributes:
-            sources[json.loads(attributes["RedrivePolicy"])["deadLetterTargetArn"]] = url
+            policy = json.loads(attributes["RedrivePolicy"])
+            sources[policy["deadLetterTargetArn"]] = url, int(policy["maxReceiveCount"])
     found = []
     for url, arn in arns.items():
         given_up = tuple(each for each in mappings if _destination(each) == arn)
@@ -159,7 +163,8 @@ def discover(target: Target, stack: str) -> list[FailureQueue]:
         elif given_up:
             found.append(FailureQueue(url, Kind.POINTERS, given_up))
         elif arn in sources:
-            found.append(FailureQueue(url, Kind.DEAD_LETTERS, source=sources[arn]))
+            source, receives = sources[arn]
+            found.append(FailureQueue(url, Kind.DEAD_LETTERS, source=source, max_receives=receives))
     return found
 
 
@@ -208,12 +213,19 @@ def redrive_all(target: Target, queue: FailureQueue) -> Iterator[Redriven]:
             return
 
 
-def rejected_again(target: Target, queue: FailureQueue, redriven: list[Redriven]) -> int:
-    """Return how many of the rejects that were brought back are in the queue again."""
-    back = {each.failure.attribute("event_id") for each in redriven if each.result is Result.DONE}
+def rejected_again(
+    target: Target, queue: FailureQueue, redriven: Iterable[Redriven]
+) -> list[Redriven]:
+    """Return what became of rejects once it is known which are in the queue again."""
     waiting = collect(target, queue)
     release(target, waiting)
-    return sum(each.attribute("event_id") in back for each in waiting)
+    causes = {each.attribute("event_id"): each.cause for each in waiting}
+    return [
+        Redriven(each.failure, Result.REJECTED, causes[event_id])
+        if each.result is Result.DONE and (event_id := each.failure.attribute("event_id")) in causes
+        else each
+        for each in redriven
+    ]
 
 
 def release(target: Target, failures: Iterable[Failure]) -> None:

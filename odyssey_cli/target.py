@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 from urllib.parse import urlsplit
@@ -31,6 +31,15 @@ YesOption = Annotated[
     bool, typer.Option("--yes", help="Do not ask before going to an AWS account.")
 ]
 
+# The user's profile and files have no say once a target is resolved, not even a profile that is
+# missing. Each is (config name, environment variables, default, conversion).
+_NOWHERE = (None, None, os.devnull, None)
+_NO_FILES: Any = {
+    "profile": (None, None, None, None),
+    "config_file": _NOWHERE,
+    "credentials_file": _NOWHERE,
+}
+
 
 @dataclass(frozen=True)
 class Target:
@@ -40,28 +49,30 @@ class Target:
         environment: the whole environment for a client process that goes there.
         state: the folder for what commands keep about it.
         local: the local cloud, None on AWS.
+        role: ARN of the role that `session` has assumed; None for the caller's own credentials.
+        account: its account's number.
+        caller: on AWS, the session that the user has confirmed: it renews its credentials, which
+            those of `environment`, for other processes, are only a copy of.
     """
 
     environment: dict[str, str]
     state: Path
     local: cloud.Cloud | None
+    role: str | None = None
+    account: str = cloud.ACCOUNT
+    caller: boto3.Session | None = None
 
     @cached_property
     def session(self) -> boto3.Session:
-        """A boto3 session that goes there, with the very credentials of `environment`."""
+        """A boto3 session that goes there, in `role` or as the caller."""
+        if self.role is not None:
+            return _assumed(replace(self, role=None), self.role)
+        if self.caller is not None:
+            return self.caller
         import boto3  # noqa: PLC0415 - half a second that most commands do not need
         import botocore.session  # noqa: PLC0415
 
-        # The user's profile and files have no say any more, not even a profile that is missing.
-        # Each is (config name, environment variables, default, conversion).
-        nowhere = (None, None, os.devnull, None)
-        plain = botocore.session.Session(
-            session_vars={
-                "profile": (None, None, None, None),
-                "config_file": nowhere,
-                "credentials_file": nowhere,
-            }
-        )
+        plain = botocore.session.Session(session_vars=_NO_FILES)
         return boto3.Session(
             self.environment["AWS_ACCESS_KEY_ID"],
             self.environment["AWS_SECRET_ACCESS_KEY"],
@@ -78,6 +89,14 @@ class Target:
     def client(self, service: str, config: Config | None = None) -> Any:  # noqa: ANN401
         """Return a boto3 client of a service there; each service has a type of its own."""
         return self.session.client(cast("Any", service), endpoint_url=self.endpoint, config=config)
+
+    def in_role(self, role: str) -> Target:
+        """Return the same target for calls in a role that the caller may assume."""
+        return replace(self, role=role)
+
+    def seconds(self, of_aws: float) -> float:
+        """Return how long a wait of AWS's takes there: the local cloud's clock is faster."""
+        return of_aws / self.local.clock_scale if self.local else of_aws
 
     def outputs(self, stack: str) -> dict[str, str]:
         """Return a deployed stack's outputs, API addresses as they are reached from here.
@@ -105,6 +124,31 @@ class Target:
         if self.local is None or ".execute-api." not in host:
             return value
         return f"{self.local.endpoint}/_aws/execute-api/{host.partition('.')[0]}{path}"
+
+
+def _assumed(caller: Target, role: str) -> boto3.Session:
+    """Return a session with credentials of `role`, which are renewed before they expire."""
+    import boto3  # noqa: PLC0415
+    import botocore.session  # noqa: PLC0415
+    from botocore.credentials import RefreshableCredentials  # noqa: PLC0415
+
+    sts = caller.client("sts")
+
+    def fetch() -> dict[str, str]:
+        given = sts.assume_role(RoleArn=role, RoleSessionName="odyssey")["Credentials"]
+        return {
+            "access_key": given["AccessKeyId"],
+            "secret_key": given["SecretAccessKey"],
+            "token": given["SessionToken"],
+            "expiry_time": given["Expiration"].isoformat(),
+        }
+
+    plain = botocore.session.Session(session_vars=_NO_FILES)
+    # The one way to renew credentials is an attribute that botocore does not call public.
+    plain._credentials = RefreshableCredentials.create_from_metadata(  # type: ignore[attr-defined]
+        metadata=fetch(), refresh_using=fetch, method="sts-assume-role"
+    )
+    return boto3.Session(region_name=caller.environment["AWS_REGION"], botocore_session=plain)
 
 
 def local() -> Target:
@@ -171,7 +215,9 @@ def _aws(*, yes: bool) -> Target:
                 "Nobody is here to confirm the account.", "Add --yes to go on without asking."
             )
         typer.confirm("Go on with this account?", abort=True, err=True)
-    return Target(_pinned(credentials, region), paths.STATE / "aws", None)
+    return Target(
+        _pinned(credentials, region), paths.STATE / "aws", None, account=account, caller=session
+    )
 
 
 def _pinned(credentials: ReadOnlyCredentials, region: str) -> dict[str, str]:

@@ -65,11 +65,35 @@ TRUTHS = (
     ),
     Truth(
         "Stream to function",
-        ("AWS::Lambda::EventSourceMapping", "AWS::SQS::Queue", "AWS::SQS::QueuePolicy"),
+        ("AWS::Lambda::EventSourceMapping",),
         "filter, batching window, partial batch response, bisecting, retry limit, record age, "
         "on-failure destination, all on a clock 20 times as fast; rejects and redrive",
         "parallel batches of one shard",
-        ("stream_poller", "queue_poller", "mappings", "permissions", "clock", "batch_actions"),
+        ("stream_poller", "mappings", "permissions", "clock"),
+    ),
+    Truth(
+        "Queues, to functions and programs",
+        ("AWS::SQS::Queue", "AWS::SQS::QueuePolicy"),
+        "batches, visibility on the same clock, partial batch response, number of receives, "
+        "dead-letter queue, redrive; TLS-only policy",
+        "encryption, retention",
+        ("queue_poller", "batch_actions"),
+    ),
+    Truth(
+        "Buckets",
+        ("AWS::S3::Bucket", "AWS::S3::BucketPolicy", "Custom::EmptyBucket"),
+        "versions, writes that never overwrite, SHA-256 checksums, TLS-only policy; emptied and "
+        "deleted with their stack, and not deleted before they are empty",
+        "encryption and lifecycle: kept and readable, without effect",
+        ("buckets", "objects", "managed_keys"),
+    ),
+    Truth(
+        "Programs and people",
+        ("AWS::IAM::Group", "AWS::IAM::User"),
+        "roles that programs assume, each refused what it does not need; members of a group may "
+        "do what the group may",
+        "",
+        ("iam_groups",),
     ),
     Truth(
         "Telling somebody",

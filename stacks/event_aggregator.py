@@ -9,8 +9,8 @@ from aws_cdk import CfnOutput, Duration
 
 from odyssey_constructs.api import IamApi
 from odyssey_constructs.dashboard import dashboard
-from odyssey_constructs.failure_queue import FailureQueue
 from odyssey_constructs.function import PythonFunction
+from odyssey_constructs.queue import FailureQueue
 from odyssey_constructs.stack import OdysseyStack
 from odyssey_constructs.stream_consumer import StreamConsumer
 from odyssey_constructs.table import Table
@@ -93,7 +93,7 @@ class EventAggregator(OdysseyStack):
             self,
             api=api,
             functions=[producer, aggregator, reader],
-            consumer=aggregator,
+            stream_consumer=aggregator,
             counts=[
                 "EventsAccepted",
                 "EventsRepeated",

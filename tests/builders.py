@@ -22,12 +22,16 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True)
 class FakeContext:
-    """The Lambda context, as far as Powertools reads it."""
+    """The Lambda context, as far as Powertools and our functions read it."""
 
     function_name: str = "function"
     memory_limit_in_mb: int = 512
     invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:function"
     aws_request_id: str = "52fdfc07-2182-454f-963f-5f0f9a621d72"
+    remaining: int = 300_000
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.remaining
 
 
 def api_request(

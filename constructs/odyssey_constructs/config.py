@@ -43,6 +43,8 @@ class Config:
         aggregator_group_by: names of the top-level fields by which events are grouped;
             empty means the whole body.
         aggregator_event_ttl_days: days after which an event is deleted; None keeps it.
+        discovery_user: whether discovery also has an IAM user, in the group that may use it;
+            without access key.
     """
 
     stage: Stage = "dev"
@@ -53,6 +55,7 @@ class Config:
     api_burst_limit: int = 200
     aggregator_group_by: tuple[str, ...] = ()
     aggregator_event_ttl_days: int | None = None
+    discovery_user: bool = False
 
     @property
     def is_prod(self) -> bool:
@@ -81,8 +84,9 @@ class Config:
             )
         if own.get("alarm_email"):
             values["alarm_email"] = _email("alarm_email", own["alarm_email"])
-        if "api_log_role" in own:
-            values["api_log_role"] = _boolean("api_log_role", own["api_log_role"])
+        for key in ("api_log_role", "discovery_user"):
+            if key in own:
+                values[key] = _boolean(key, own[key])
         for key in ("api_rate_limit", "api_burst_limit"):
             if key in own:
                 # 10,000 is an account's default quota (Amazon API Gateway quotas, 2026-11-21).

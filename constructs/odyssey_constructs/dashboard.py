@@ -14,24 +14,30 @@ if TYPE_CHECKING:
 
     from odyssey_constructs.api import IamApi
     from odyssey_constructs.function import PythonFunction
+    from odyssey_constructs.queue import WorkQueue
+
+# A dashboard is 24 units wide.
+_WIDTH, _PER_ROW = 8, 3
 
 
 def dashboard(
     stack: Stack,
     *,
-    api: IamApi,
     functions: Sequence[PythonFunction],
-    consumer: PythonFunction,
     counts: Sequence[str],
+    api: IamApi | None = None,
+    stream_consumer: PythonFunction | None = None,
+    queues: Sequence[WorkQueue] = (),
 ) -> cloudwatch.Dashboard:
     """Make the stack's dashboard: alarms, business counts, edge, functions, lag.
 
     Args:
         stack: the stack; its alarms are all shown.
-        api: the edge.
         functions: whose errors and durations are shown.
-        consumer: whose lag behind its stream is shown.
         counts: names of the business metrics its functions emit.
+        api: the edge, where there is one.
+        stream_consumer: whose lag behind its stream is shown.
+        queues: whose oldest messages are shown.
     """
     alarms = [child for child in stack.node.find_all() if isinstance(child, cloudwatch.Alarm)]
     business = [
@@ -43,36 +49,39 @@ def dashboard(
         )
         for name in counts
     ]
+    graphs = [_graph("What happened", business)]
+    if api is not None:
+        requests = [
+            api.api.metric_count(),
+            api.api.metric_client_error(),
+            api.api.metric_server_error(),
+        ]
+        graphs.append(_graph("Requests and refusals", requests))
+    graphs += [
+        _graph("Errors", [each.function.metric_errors() for each in functions]),
+        _graph(
+            "Duration, 95 of 100 (ms)",
+            [each.function.metric_duration(statistic="p95") for each in functions],
+        ),
+    ]
+    if stream_consumer is not None:
+        lag = stream_consumer.function.metric("IteratorAge", statistic="Maximum")
+        graphs.append(_graph("Behind the stream (ms)", [lag]))
+    if queues:
+        ages = [
+            each.queue.metric_approximate_age_of_oldest_message(label=each.node.id)
+            for each in queues
+        ]
+        graphs.append(_graph("Oldest message (s)", ages))
     return cloudwatch.Dashboard(
         stack,
         "Dashboard",
         widgets=[
             [cloudwatch.AlarmStatusWidget(title="Alarms", alarms=alarms, width=24)],
-            [
-                _graph("What happened", business),
-                _graph(
-                    "Requests and refusals",
-                    [
-                        api.api.metric_count(),
-                        api.api.metric_client_error(),
-                        api.api.metric_server_error(),
-                    ],
-                ),
-            ],
-            [
-                _graph("Errors", [each.function.metric_errors() for each in functions]),
-                _graph(
-                    "Duration, 95 of 100 (ms)",
-                    [each.function.metric_duration(statistic="p95") for each in functions],
-                ),
-                _graph(
-                    "Behind the stream (ms)",
-                    [consumer.function.metric("IteratorAge", statistic="Maximum")],
-                ),
-            ],
+            *(graphs[start : start + _PER_ROW] for start in range(0, len(graphs), _PER_ROW)),
         ],
     )
 
 
 def _graph(title: str, metrics: Sequence[cloudwatch.IMetric]) -> cloudwatch.GraphWidget:
-    return cloudwatch.GraphWidget(title=title, left=metrics, width=8)
+    return cloudwatch.GraphWidget(title=title, left=metrics, width=_WIDTH)

@@ -55,6 +55,7 @@ class PythonFunction(Construct):
         if not module:
             raise ValueError(f"handler={handler!r} is not of the form <package>.<module>.")
 
+        self.timeout = timeout or Duration.seconds(10)
         logs = log_group(self, "Logs", config=config)
         self.role = iam.Role(
             self,
@@ -76,7 +77,7 @@ class PythonFunction(Construct):
             role=self.role,
             log_group=logs,
             logging_format=lambda_.LoggingFormat.JSON,
-            timeout=timeout or Duration.seconds(10),
+            timeout=self.timeout,
             memory_size=memory_size,
             tracing=lambda_.Tracing.ACTIVE,
             environment={
@@ -118,7 +119,7 @@ class PythonFunction(Construct):
         acknowledge(
             self.function,
             "Serverless-LambdaDLQ",
-            "A function's own dead-letter queue takes asynchronous invocations only; this one is "
-            "called by an API or an event source, whose failures are the caller's or go to the "
-            "consumer's dead-letter queue.",
+            "A function's own dead-letter queue takes asynchronous invocations only. An API or an "
+            "event source calls synchronously: failures are the caller's or go to the consumer's "
+            "dead-letter queue. CloudFormation, which does not, fails the stack instead.",
         )

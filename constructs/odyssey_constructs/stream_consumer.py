@@ -11,7 +11,7 @@ from aws_cdk import aws_sqs as sqs
 
 from constructs import Construct
 from odyssey_constructs.alarms import FIVE_MINUTES, alarm
-from odyssey_constructs.failure_queue import FailureQueue
+from odyssey_constructs.queue import FailureQueue
 
 if TYPE_CHECKING:
     from odyssey_constructs.config import Config

@@ -12,6 +12,7 @@ from odyssey_constructs.findings import acknowledge
 from odyssey_constructs.retention import removal_policy
 
 if TYPE_CHECKING:
+    from odyssey_constructs.client import Client
     from odyssey_constructs.config import Config
     from odyssey_constructs.function import PythonFunction
 
@@ -75,30 +76,32 @@ class Table(Construct):
             sort_key=dynamodb.Attribute(name=rank, type=dynamodb.AttributeType.NUMBER),
         )
 
-    def allow_get(self, function: PythonFunction) -> None:
-        """Let `function` read one item by its id."""
-        self._allow(function, "dynamodb:GetItem")
+    def allow_get(self, who: PythonFunction | Client) -> None:
+        """Let `who` read one item by its id."""
+        self._allow(who, "dynamodb:GetItem")
 
-    def allow_batch_get(self, function: PythonFunction) -> None:
-        """Let `function` read up to a hundred items by their ids."""
-        self._allow(function, "dynamodb:BatchGetItem")
+    def allow_batch_get(self, who: PythonFunction | Client) -> None:
+        """Let `who` read up to a hundred items by their ids."""
+        self._allow(who, "dynamodb:BatchGetItem")
 
-    def allow_put(self, function: PythonFunction) -> None:
-        """Let `function` put items, alone or in a transaction."""
-        self._allow(function, "dynamodb:PutItem")
+    def allow_put(self, who: PythonFunction | Client) -> None:
+        """Let `who` put items, alone or in a transaction."""
+        self._allow(who, "dynamodb:PutItem")
 
-    def allow_update(self, function: PythonFunction) -> None:
-        """Let `function` update items, alone or in a transaction."""
-        self._allow(function, "dynamodb:UpdateItem")
+    def allow_update(self, who: PythonFunction | Client) -> None:
+        """Let `who` update items, alone or in a transaction."""
+        self._allow(who, "dynamodb:UpdateItem")
 
-    def allow_query(self, function: PythonFunction, *, index: str) -> None:
-        """Let `function` query one index."""
-        self._allow(function, "dynamodb:Query", index=index)
+    def allow_query(self, who: PythonFunction | Client, *, index: str) -> None:
+        """Let `who` query one index."""
+        self._allow(who, "dynamodb:Query", index=index)
 
-    def _allow(self, function: PythonFunction, action: str, *, index: str | None = None) -> None:
+    def _allow(
+        self, who: PythonFunction | Client, action: str, *, index: str | None = None
+    ) -> None:
         arn = self.table.table_arn
-        function.allow(action, on=f"{arn}/index/{index}" if index else arn)
+        who.allow(action, on=f"{arn}/index/{index}" if index else arn)
         if self.key is not None:
             # What DynamoDB asks of its caller ("DynamoDB encryption at rest: usage notes",
             # 2026-11-21); the wildcard forms of the documentation are spelt out.
-            function.allow("kms:Decrypt", "kms:DescribeKey", on=self.key.key_arn)
+            who.allow("kms:Decrypt", "kms:DescribeKey", on=self.key.key_arn)

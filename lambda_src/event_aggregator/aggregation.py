@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
+from shared.aws_errors import AWS_ERRORS, error_code
 from shared.rejects import Unprocessable
 from shared.transactions import CONDITION_FAILED, MAX_ACTIONS, PASSING, backoff, transact
 
@@ -140,8 +141,8 @@ def count(
     )
     try:
         counting.spans.update(counting.read_spans({event.group for event in unique}))
-    except (ClientError, BotoCoreError, Contended) as error:
-        result.failed.update(dict.fromkeys(unique, _code(error)))
+    except (*AWS_ERRORS, Contended) as error:
+        result.failed.update(dict.fromkeys(unique, error_code(error)))
         return result
     is_available = True
     for chunk in _chunks(unique):
@@ -152,12 +153,6 @@ def count(
             # counted now comes again anyway.
             result.failed.update(dict.fromkeys(chunk, NOT_TRIED))
     return result
-
-
-def _code(error: Exception) -> str:
-    if isinstance(error, ClientError):
-        return error.response["Error"]["Code"]
-    return type(error).__name__
 
 
 @dataclass(frozen=True)
@@ -178,8 +173,8 @@ class _Counting:
                 chunk = self._try(chunk, result)
                 if not chunk:
                     return True
-        except (ClientError, BotoCoreError, Contended) as error:
-            cause, is_available = _code(error), isinstance(error, ClientError)
+        except (*AWS_ERRORS, Contended) as error:
+            cause, is_available = error_code(error), isinstance(error, ClientError)
         result.failed.update(dict.fromkeys(chunk, cause))
         return is_available
 

@@ -38,8 +38,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     # Everything from the first failure on comes again; rejected then, it would be sent twice.
     first = min(map(int, failed), default=None)
     due = [each for each in unusable if first is None or int(_sequence_number(each)) < first]
-    unsent = _reject(due, source=context.function_name) if due else []
-    failed += [_sequence_number(each) for each in unsent]
+    unsent = _reject(due, source=context.function_name)
+    failed += [_sequence_number(due[number]) for number in unsent]
 
     counts = {
         "EventsCounted": result.counted,
@@ -49,13 +49,15 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     }
     for name, value in counts.items():
         metrics.add_metric(name, MetricUnit.Count, value)
-    if result.failed:
-        logger.error("failed", causes=Counter(result.failed.values()))
+    if failed:
+        logger.error("failed", causes=Counter([*result.failed.values(), *unsent.values()]))
     logger.info("counted", counts=counts)
     return {"batchItemFailures": [{"itemIdentifier": number} for number in sorted(failed, key=int)]}
 
 
-def _reject(due: list[rejects.Reject], *, source: str) -> list[rejects.Reject]:
+def _reject(due: list[rejects.Reject], *, source: str) -> dict[int, str]:
+    if not due:
+        return {}  # without making a client
     return rejects.send(
         due,
         source=source,

@@ -10,6 +10,7 @@ from botocore.config import Config
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_s3 import S3Client
     from types_boto3_sqs import SQSClient
 
 
@@ -31,3 +32,9 @@ def dynamodb() -> DynamoDBClient:
 def sqs() -> SQSClient:
     """Return the SQS client."""
     return boto3.client("sqs", config=_CONFIG)
+
+
+@cache
+def s3() -> S3Client:
+    """Return the S3 client; it waits as long as a batch deletion of 1,000 objects may take."""
+    return boto3.client("s3", config=Config(retries={"mode": "standard", "total_max_attempts": 5}))

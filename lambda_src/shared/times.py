@@ -12,4 +12,4 @@ def now() -> datetime:
 
 def rfc3339(moment: datetime) -> str:
     """Return e.g. `2026-11-21T09:30:00.000000Z`; texts compare as the times do."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

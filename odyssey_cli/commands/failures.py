@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from odyssey_cli.console import out
+from odyssey_cli.console import out, plain
 from odyssey_cli.errors import OdysseyError
 from odyssey_cli.target import TargetOption, YesOption, resolve
 
@@ -42,25 +43,24 @@ def redrive(
         show(to, stack, as_json=as_json)
         return
     redriven: list[Redriven] = []
-    again = 0
     for queue in failures.discover(to, stack):
         of_queue = list(failures.redrive_all(to, queue))
-        redriven += of_queue
         if queue.kind is failures.Kind.REJECTS and of_queue:
-            again += failures.rejected_again(to, queue, of_queue)
+            of_queue = failures.rejected_again(to, queue, of_queue)
+        redriven += of_queue
     if as_json:
         typer.echo(json.dumps([_row(each.failure) | _outcome(each) for each in redriven]))
     elif redriven:
         out.print(_table([each.failure for each in redriven], redriven))
     else:
         out.print(f"Nothing waits in the failure queues of {stack}.")
-    left = [each for each in redriven if each.result is not failures.Result.DONE]
-    if left or again:
-        raise OdysseyError(
-            f"Of {len(redriven)}, {len(left)} could not be brought back and {again} were "
-            "rejected again.",
-            "Mend the cause and run it again; what is gone from the stream must be sent anew.",
-        )
+    left = Counter(each.result for each in redriven if each.result is not failures.Result.DONE)
+    if left:
+        remedy = "Mend the cause and run it again."
+        if failures.Result.GONE in left:
+            remedy += " What is gone from the stream must be sent anew."
+        problem = ", ".join(f"{number} {result}" for result, number in left.items())
+        raise OdysseyError(f"Of {len(redriven)}: {problem}.", remedy)
 
 
 def show(to: Target, stack: str, *, as_json: bool) -> None:
@@ -97,7 +97,7 @@ def _outcome(redriven: Redriven) -> dict[str, str]:
 def _table(waiting: list[Failure], redriven: list[Redriven] | None = None) -> Table:
     table = Table("queue", "what", "cause", "since (UTC)", *(["result"] if redriven else []))
     for number, failure in enumerate(waiting):
-        cells = [Text(str(value)) for value in _row(failure).values()]
+        cells = [Text(plain(str(value)), overflow="fold") for value in _row(failure).values()]
         if redriven:
             became = redriven[number]
             cells.append(Text(f"{became.result} {became.detail}".rstrip()))

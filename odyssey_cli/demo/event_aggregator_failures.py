@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from odyssey_cli import breaking, failures, load
 from odyssey_cli.demo.checks import expect
+from odyssey_cli.demo.waiting import wait_for_failures, waiting
 from odyssey_cli.flows.event_aggregator import STACK, EventAggregator, sample
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from odyssey_cli.target import Target
 
 _GOOD, _IMPOSSIBLE, _FLAKY, _BROKEN = 200, 5, 10, 40
 _FAILURES = 3
-_PATIENCE = 60.0
 
 
 def bad_records(aggregator: EventAggregator, target: Target) -> str:
@@ -50,8 +47,8 @@ def bad_records(aggregator: EventAggregator, target: Target) -> str:
     expect(reached - before == _GOOD + _FLAKY, f"{reached - before} events were counted")
     left = breaking.faults_left(target.local)
     expect(left == 0, f"{left} of {_FAILURES} failures did not happen")
-    rejected = _wait_for_failures(
-        target, failures.Kind.REJECTS, lambda found: len(found) >= _IMPOSSIBLE
+    rejected = wait_for_failures(
+        target, STACK, failures.Kind.REJECTS, lambda found: len(found) >= _IMPOSSIBLE
     )
     ids = {each.body["dynamodb"]["NewImage"]["id"]["S"] for each in rejected}
     expect(len(rejected) == _IMPOSSIBLE, f"{len(rejected)} records were rejected")
@@ -77,17 +74,18 @@ def broken_for_a_while(aggregator: EventAggregator, target: Target) -> str:
             requests=_BROKEN,
         )
         expect(report.accepted == _BROKEN, f"only {report.accepted} events were accepted")
-        given_up = _wait_for_failures(
-            target, failures.Kind.POINTERS, lambda found: _records(found) >= _BROKEN
+        given_up = wait_for_failures(
+            target, STACK, failures.Kind.POINTERS, lambda found: _records(found) >= _BROKEN
         )
+        failures.release(target, given_up)
         expect(aggregator.total() == before, "events were counted without a marker")
 
     # THEN all of them are given up, none is lost, and redriving twice counts each once
     expect(_records(given_up) >= _BROKEN, f"only {_records(given_up)} records were given up")
     for expected_messages in (len(given_up), 0):
-        waiting = _waiting(target, failures.Kind.POINTERS)
-        expect(len(waiting) == expected_messages, f"{len(waiting)} batches were waiting")
-        for each in waiting:
+        due = waiting(target, STACK, failures.Kind.POINTERS)
+        expect(len(due) == expected_messages, f"{len(due)} batches were waiting")
+        for each in due:
             redriven = failures.redrive(target, each)
             expect(redriven.result is failures.Result.DONE, f"{redriven.result} {redriven.detail}")
         reached = aggregator.total()
@@ -116,25 +114,6 @@ def _remove(aggregator: EventAggregator, target: Target, rejected: list[failures
         target.client("sqs").delete_message(
             QueueUrl=each.queue.url, ReceiptHandle=each.message["ReceiptHandle"]
         )
-
-
-def _waiting(target: Target, kind: failures.Kind) -> list[failures.Failure]:
-    queues = [each for each in failures.discover(target, STACK) if each.kind is kind]
-    return [failure for queue in queues for failure in failures.collect(target, queue)]
-
-
-def _wait_for_failures(
-    target: Target, kind: failures.Kind, enough: Callable[[list[failures.Failure]], bool]
-) -> list[failures.Failure]:
-    until = time.monotonic() + _PATIENCE
-    while True:
-        found = _waiting(target, kind)
-        if enough(found) or time.monotonic() > until:
-            if kind is failures.Kind.POINTERS:
-                failures.release(target, found)
-            return found
-        failures.release(target, found)
-        time.sleep(0.5)
 
 
 def _records(pointers: list[failures.Failure]) -> int:

@@ -14,7 +14,9 @@ _LISTINGS = [
     ("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
     ("cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName"),
     ("dynamodb", "list_tables", "TableNames", ""),
+    ("iam", "list_groups", "Groups", "GroupName"),
     ("iam", "list_roles", "Roles", "RoleName"),
+    ("iam", "list_users", "Users", "UserName"),
     ("lambda", "list_event_source_mappings", "EventSourceMappings", "UUID"),
     ("lambda", "list_functions", "Functions", "FunctionName"),
     ("logs", "describe_log_groups", "logGroups", "logGroupName"),
@@ -37,6 +39,7 @@ def everything(target: Target) -> set[str]:
     iam = target.client("iam")
     for page in iam.get_paginator("list_policies").paginate(Scope="Local"):
         found |= {f"iam {policy['PolicyName']}" for policy in page["Policies"]}
+    found |= {f"s3 {bucket['Name']}" for bucket in target.client("s3").list_buckets()["Buckets"]}
     gateway = target.client("apigateway")
     if role := gateway.get_account().get("cloudwatchRoleArn"):
         found.add(f"apigateway log role {role}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from odyssey_cli import cdk, cloud, paths, target
-from odyssey_cli.demo import event_aggregator
+from odyssey_cli.demo import discovery, event_aggregator
 from odyssey_cli.demo.checks import Checks, expect
 from odyssey_cli.demo.inventory import everything
 
@@ -30,13 +31,14 @@ class Flow:
 
     stacks: Sequence[str]
     run: Callable[[Target, Checks], None]
-    clean_up: Callable[[Target], None]
+    clean_up: Callable[[Target], None] = lambda _target: None
 
 
 FLOWS = {
     "event-aggregator": Flow(
         event_aggregator.STACKS, event_aggregator.run, event_aggregator.clean_up
     ),
+    "discovery": Flow(discovery.STACKS, discovery.run),
 }
 
 
@@ -57,13 +59,33 @@ def demo(names: Sequence[str], *, keep: bool, step: Callable[[str], None]) -> li
         all_checks = [Checks(name, step) for name in names]
         stacks = sorted({stack for name in names for stack in FLOWS[name].stacks})
         assembly, before = _deploy(to, stacks, all_checks, step)
-        for checks in all_checks:
-            FLOWS[checks.flow].run(to, checks)
+        _drive(to, all_checks)
         if not keep:
             for checks in all_checks:
                 FLOWS[checks.flow].clean_up(to)
             _destroy(to, assembly, before, all_checks, step)
         return all_checks
+
+
+def _drive(to: Target, all_checks: Sequence[Checks]) -> None:
+    """Drive all flows at once: much of each is waiting."""
+    errors: list[BaseException] = []
+
+    def drive(checks: Checks) -> None:
+        try:
+            # A session of its own, because clients may not be made on one from two threads.
+            FLOWS[checks.flow].run(replace(to), checks)
+        except BaseException as error:  # noqa: BLE001 - raised again where it is seen
+            errors.append(error)
+
+    # Daemons, so that Ctrl-C need not wait for them.
+    threads = [threading.Thread(target=drive, args=(checks,), daemon=True) for checks in all_checks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
 
 
 def remove_leftovers() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from tests.fakes.expressions import Item, holds, updated
+from tests.fakes.expressions import Item, holds, named, unused, updated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ MAX_KEYS = 100
 
 
 class ConditionalCheckFailedException(ClientError):  # noqa: N818 - AWS's name
-    """A put's condition did not hold."""
+    """A put's or update's condition did not hold."""
 
 
 class TransactionCanceledException(ClientError):  # noqa: N818 - AWS's name
@@ -84,11 +84,32 @@ class FakeDynamoDB:
         call = self.begin("PutItem", locals())
         old = self._old(TableName, Item)
         if ConditionExpression and not holds(ConditionExpression, old, {}):
-            response: dict[str, Any] = _error("ConditionalCheckFailedException")
-            if ReturnValuesOnConditionCheckFailure == "ALL_OLD":
-                response["Item"] = deepcopy(old)
-            raise ConditionalCheckFailedException(response, "PutItem")  # type: ignore[arg-type]
+            raise _condition_failed(call, old, ReturnValuesOnConditionCheckFailure)
         self.tables[TableName][Item["id"]["S"]] = deepcopy(Item)
+        self.after(call)
+        return {}
+
+    def update_item(
+        self,
+        *,
+        TableName: str,  # noqa: N803
+        Key: Item,  # noqa: N803
+        UpdateExpression: str,  # noqa: N803
+        ConditionExpression: str = "",  # noqa: N803
+        ExpressionAttributeNames: dict[str, str] | None = None,  # noqa: N803
+        ExpressionAttributeValues: Item | None = None,  # noqa: N803
+        ReturnValuesOnConditionCheckFailure: str = "NONE",  # noqa: N803
+    ) -> dict[str, Any]:
+        call = self.begin("UpdateItem", locals())
+        names, values = ExpressionAttributeNames or {}, ExpressionAttributeValues or {}
+        if unused(f"{UpdateExpression} {ConditionExpression}", [*names, *values]):
+            raise refusal("ValidationException", "UpdateItem")
+        old = self._old(TableName, Key)
+        condition = named(ConditionExpression, names)
+        if condition and not holds(condition, old, values):
+            raise _condition_failed(call, old, ReturnValuesOnConditionCheckFailure)
+        new = updated(named(UpdateExpression, names), old or Key, values)
+        self.tables[TableName][Key["id"]["S"]] = deepcopy(new)
         self.after(call)
         return {}
 
@@ -119,15 +140,14 @@ class FakeDynamoDB:
             raise refusal("ValidationException", "BatchGetItem")
         left = self.leave_unprocessed.pop(0) if self.leave_unprocessed else 0
         read, unread = ids[: len(ids) - left], ids[len(ids) - left :]
-        names = [name.strip() for name in request["ProjectionExpression"].split(",")]
         found = [self.tables[table][key] for key in read if key in self.tables[table]]
+        projection = request.get("ProjectionExpression")
+        if projection is not None:
+            names = [name.strip() for name in projection.split(",")]
+            found = [{name: item[name] for name in names if name in item} for item in found]
         self.after(call)
         return {
-            "Responses": {
-                table: [
-                    {name: deepcopy(item[name]) for name in names if name in item} for item in found
-                ]
-            },
+            "Responses": {table: deepcopy(found)},
             "UnprocessedKeys": {table: {**request, "Keys": _keys(unread)}} if unread else {},
         }
 
@@ -171,13 +191,23 @@ def _id(verb: str, action: dict[str, Any]) -> str:
     return key
 
 
-def _error(code: str) -> dict[str, Any]:
-    return {"Error": {"Code": code, "Message": f"{code}, says the fake."}}
+def _condition_failed(call: Call, old: Item, wanted: str) -> ConditionalCheckFailedException:
+    response = _error("ConditionalCheckFailedException")
+    if wanted == "ALL_OLD" and old:
+        response["Item"] = deepcopy(old)
+    return ConditionalCheckFailedException(response, call.operation)  # type: ignore[arg-type]
 
 
-def refusal(code: str, operation: str) -> ClientError:
-    """Return the error of a call that DynamoDB refused, e.g. for throttling."""
-    return ClientError(_error(code), operation)  # type: ignore[arg-type]
+def _error(code: str, status: int = 400) -> dict[str, Any]:
+    return {
+        "Error": {"Code": code, "Message": f"{code}, says the fake."},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+
+
+def refusal(code: str, operation: str, *, status: int = 400) -> ClientError:
+    """Return the error of a call that a service refused, e.g. for throttling."""
+    return ClientError(_error(code, status), operation)  # type: ignore[arg-type]
 
 
 def cancellation(reasons: list[str]) -> TransactionCanceledException:

@@ -7,10 +7,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 Item = dict[str, dict[str, Any]]
 
+# Some of DynamoDB's reserved words, which must stand behind a `#name`.
+_RESERVED = re.compile(r"(?<![:#\w])(status|year)\b", re.IGNORECASE)
 _TOKEN = re.compile(r"\s*(:?\w+|<=|>=|<>|[=<>(),])")
 _COMPARISONS = {
     "=": lambda a, b: a == b,
@@ -24,6 +26,18 @@ _COMPARISONS = {
 
 class UnknownExpressionError(NotImplementedError):
     """The fake does not know this expression; teach it, and its contract test."""
+
+
+def named(expression: str, names: Mapping[str, str]) -> str:
+    """Return the expression with attributes' own names in place of `#name`."""
+    if _RESERVED.search(expression):
+        raise UnknownExpressionError(f"A reserved word stands in {expression}")
+    return re.sub(r"#\w+", lambda found: names[found[0]], expression)
+
+
+def unused(expressions: str, placeholders: Iterable[str]) -> list[str]:
+    """Return the placeholders that stand in none of the expressions, which DynamoDB refuses."""
+    return sorted(set(placeholders) - set(re.findall(r"[:#]\w+", expressions)))
 
 
 def holds(expression: str, item: Mapping[str, Any], values: Mapping[str, Any]) -> bool:

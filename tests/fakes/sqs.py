@@ -1,10 +1,12 @@
 """An in-memory SQS client that refuses what SQS refuses; calls are counted with DynamoDB's.
 
-Rules: "SendMessageBatch" (API Reference) and "Amazon SQS message quotas", 2026-11-21.
+Rules: "SendMessageBatch", "ReceiveMessage", "DeleteMessageBatch" and
+"ChangeMessageVisibilityBatch" (API Reference), "Amazon SQS message quotas", 2026-11-21.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -12,10 +14,17 @@ from typing import TYPE_CHECKING, Any
 from tests.fakes.dynamodb import refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.fakes.dynamodb import FakeDynamoDB
 
 MAX_ENTRIES = 10
 MAX_BYTES = 1_048_576
+LONGEST_POLL, LONGEST_HIDING = 20, 43_200
+# Seconds after which whoever still waits does so for ever.
+PATIENCE = 100_000
+# Calls after which whoever still asks does so for ever.
+MANY = 50_000
 _ALLOWED = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
 
 
@@ -27,11 +36,24 @@ class FakeSQS:
         dynamodb: whose hooks and numbers the calls share.
         queues: the messages of each queue, oldest first.
         refuse_next: how many entries each of the next batches refuses, the first ones.
+        refuse_deletions: the same for batches of deletions.
+        max_receives: receives after which a message goes to `dead`; None for no such queue.
+        dead: the dead-letter queue of all.
+        now: the time in seconds, which passes while a call waits for messages.
     """
 
     dynamodb: FakeDynamoDB
     queues: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     refuse_next: list[int] = field(default_factory=list)
+    refuse_deletions: list[int] = field(default_factory=list)
+    max_receives: int | None = None
+    dead: list[dict[str, Any]] = field(default_factory=list)
+    now: float = 0
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def let_pass(self, seconds: float) -> None:
+        """Let time pass, as for somebody who sleeps."""
+        self.now += seconds
 
     def send_message_batch(
         self,
@@ -40,23 +62,132 @@ class FakeSQS:
         Entries: list[dict[str, Any]],  # noqa: N803
     ) -> dict[str, Any]:
         call = self.dynamodb.begin("SendMessageBatch", {"QueueUrl": QueueUrl, "Entries": Entries})
-        ids = [entry["Id"] for entry in Entries]
-        if not 1 <= len(ids) <= MAX_ENTRIES or len(set(ids)) < len(ids):
-            raise refusal("AWS.SimpleQueueService.TooManyEntriesInBatchRequest", call.operation)
+        ids = _checked_ids(Entries, call.operation)
         if sum(_size(entry) for entry in Entries) > MAX_BYTES:
             raise refusal("AWS.SimpleQueueService.BatchRequestTooLong", call.operation)
         if not all(_ALLOWED.fullmatch(text) for entry in Entries for text in _texts(entry)):
             raise refusal("InvalidMessageContents", call.operation)
         refused = self.refuse_next.pop(0) if self.refuse_next else 0
-        self.queues.setdefault(QueueUrl, []).extend(Entries[refused:])
+        self.queues.setdefault(QueueUrl, []).extend(
+            {**entry, "MessageId": f"message-{next(self._numbers)}", "receives": 0, "visible": 0}
+            for entry in Entries[refused:]
+        )
         self.dynamodb.after(call)
-        answer: dict[str, Any] = {"Successful": [{"Id": each} for each in ids[refused:]]}
-        if refused:
-            answer["Failed"] = [
-                {"Id": each, "SenderFault": False, "Code": "InternalError"}
-                for each in ids[:refused]
-            ]
-        return answer
+        return _answer(ids, dict.fromkeys(ids[:refused], "InternalError"))
+
+    def receive_message(
+        self,
+        *,
+        QueueUrl: str,  # noqa: N803
+        MaxNumberOfMessages: int = 1,  # noqa: N803
+        WaitTimeSeconds: int = 0,  # noqa: N803
+        VisibilityTimeout: int = 30,  # noqa: N803
+        MessageSystemAttributeNames: list[str] | None = None,  # noqa: N803
+    ) -> dict[str, Any]:
+        call = self.dynamodb.begin("ReceiveMessage", locals())
+        if not (
+            1 <= MaxNumberOfMessages <= MAX_ENTRIES
+            and WaitTimeSeconds in range(LONGEST_POLL + 1)
+            and VisibilityTimeout in range(LONGEST_HIDING + 1)
+        ):
+            raise refusal("InvalidParameterValue", call.operation)
+        found = self._wait(QueueUrl, WaitTimeSeconds)[:MaxNumberOfMessages]
+        for message in found:
+            message["receives"] += 1
+            message["visible"] = self.now + VisibilityTimeout
+        self.dynamodb.after(call)
+        wanted = MessageSystemAttributeNames or []
+        return {"Messages": [_received(message, wanted) for message in found]} if found else {}
+
+    def delete_message_batch(
+        self,
+        *,
+        QueueUrl: str,  # noqa: N803
+        Entries: list[dict[str, Any]],  # noqa: N803
+    ) -> dict[str, Any]:
+        call = self.dynamodb.begin("DeleteMessageBatch", {"QueueUrl": QueueUrl, "Entries": Entries})
+        ids = _checked_ids(Entries, call.operation)
+        refused = self.refuse_deletions.pop(0) if self.refuse_deletions else 0
+        # With the handle of an earlier receive nothing happens, and nothing is said.
+        handles = {entry["ReceiptHandle"] for entry in Entries[refused:]}
+        queue = self.queues.get(QueueUrl, [])
+        queue[:] = [message for message in queue if _handle(message) not in handles]
+        self.dynamodb.after(call)
+        return _answer(ids, dict.fromkeys(ids[:refused], "InternalError"))
+
+    def change_message_visibility_batch(
+        self,
+        *,
+        QueueUrl: str,  # noqa: N803
+        Entries: list[dict[str, Any]],  # noqa: N803
+    ) -> dict[str, Any]:
+        call = self.dynamodb.begin(
+            "ChangeMessageVisibilityBatch", {"QueueUrl": QueueUrl, "Entries": Entries}
+        )
+        ids = _checked_ids(Entries, call.operation)
+        held = {
+            _handle(message): message
+            for message in self.queues.get(QueueUrl, [])
+            if message["visible"] > self.now
+        }
+        failed = {}
+        for entry in Entries:
+            if entry["VisibilityTimeout"] not in range(LONGEST_HIDING + 1):
+                raise refusal("InvalidParameterValue", call.operation)
+            if entry["ReceiptHandle"] in held:
+                held[entry["ReceiptHandle"]]["visible"] = self.now + entry["VisibilityTimeout"]
+            else:
+                failed[entry["Id"]] = "MessageNotInflight"
+        self.dynamodb.after(call)
+        return _answer(ids, failed)
+
+    def _wait(self, url: str, seconds: int) -> list[dict[str, Any]]:
+        """Return what is visible, now or as soon as something is."""
+        queue = self.queues.setdefault(url, [])
+        until = self.now + seconds
+        assert until < PATIENCE, "it waits for messages for ever"
+        assert len(self.dynamodb.calls) < MANY, "it asks for messages for ever"
+        while True:
+            found = [message for message in queue if message["visible"] <= self.now]
+            spent = [each for each in found if each["receives"] == self.max_receives]
+            self.dead += spent
+            queue[:] = [message for message in queue if message not in spent]
+            found = [message for message in found if message not in spent]
+            soon = [message["visible"] for message in queue if message["visible"] <= until]
+            if found or not soon:
+                self.now = self.now if found else until
+                return found
+            self.now = min(soon)
+
+
+def _received(message: dict[str, Any], wanted: list[str]) -> dict[str, Any]:
+    attributes = {"ApproximateReceiveCount": str(message["receives"])}
+    return {
+        "MessageId": message["MessageId"],
+        "ReceiptHandle": _handle(message),
+        "Body": message["MessageBody"],
+        "Attributes": {name: text for name, text in attributes.items() if name in wanted},
+    }
+
+
+def _handle(message: dict[str, Any]) -> str:
+    return f"{message['MessageId']} receive {message['receives']}"
+
+
+def _checked_ids(entries: list[dict[str, Any]], operation: str) -> list[str]:
+    ids: list[str] = [entry["Id"] for entry in entries]
+    if not 1 <= len(ids) <= MAX_ENTRIES or len(set(ids)) < len(ids):
+        raise refusal("AWS.SimpleQueueService.TooManyEntriesInBatchRequest", operation)
+    return ids
+
+
+def _answer(ids: list[str], failed: dict[str, str]) -> dict[str, Any]:
+    answer: dict[str, Any] = {"Successful": [{"Id": each} for each in ids if each not in failed]}
+    if failed:
+        answer["Failed"] = [
+            {"Id": each, "SenderFault": False, "Code": code} for each, code in failed.items()
+        ]
+    return answer
 
 
 def _texts(entry: dict[str, Any]) -> list[str]:

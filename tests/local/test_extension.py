@@ -125,7 +125,9 @@ def unmarked(tmp_path: Path) -> Iterator[Target]:
             time.sleep(0.05)
         written = json.loads((tmp_path / "cloud.json").read_text())
         yield targets.at(
-            cloud.Cloud(written["port"], written["endpoint"], process.pid, tmp_path, time.time())
+            cloud.Cloud(
+                written["port"], written["endpoint"], process.pid, tmp_path, time.time(), 20.0
+            )
         )
     finally:
         os.killpg(process.pid, signal.SIGKILL)

@@ -15,6 +15,7 @@ from tests.builders import FakeContext, stream_batch
 from tests.fakes.dynamodb import FakeDynamoDB
 from tests.fakes.faults import Crash
 from tests.fakes.sqs import FakeSQS
+from tests.reliability.discovery import discovery, one_at_a_time  # noqa: F401 - fixtures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,7 +7,7 @@ from pytest_socket import disable_socket
 
 from tests.template.synth import Synth, Template, synthesize
 
-STACKS = ["Operations", "EventAggregator"]
+STACKS = ["Operations", "EventAggregator", "Discovery"]
 
 
 @pytest.fixture(autouse=True)
@@ -57,3 +57,9 @@ def template(stage: Synth, stack: str) -> Template:
 def aggregator(stage: Synth) -> Template:
     """The event aggregator of each stage in turn."""
     return stage.templates["EventAggregator"]
+
+
+@pytest.fixture
+def discovery(stage: Synth) -> Template:
+    """Discovery of each stage in turn."""
+    return stage.templates["Discovery"]

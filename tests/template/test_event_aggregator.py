@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.template.permissions import LOGS, TRACES, allowed
 from tests.template.synth import (
     Synth,
     Template,
@@ -17,7 +17,6 @@ from tests.template.synth import (
     properties,
     references,
     resources,
-    role_statements,
     synthesize,
     target,
 )
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 API = "AWS::ApiGateway"
-LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
-TRACES = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
 # Every call each function makes, by the resource it is made on; nothing else is allowed.
 ALLOWED: dict[str, dict[str, set[str]]] = {
     "producer": {"Events": {"dynamodb:PutItem"}},
@@ -51,35 +48,6 @@ KEY: dict[str, set[str]] = {
     "aggregator": {"kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"},
     "reader": {"kms:Decrypt", "kms:DescribeKey"},
 }
-
-
-def allowed(template: Template, function: str) -> dict[str, set[str]]:
-    """Return the actions a function's role may call, by resource."""
-    role = functions(template)[function]["Role"]["Fn::GetAtt"][0]
-    found: dict[str, set[str]] = {}
-    for statement in role_statements(template, role):
-        assert statement["Effect"] == "Allow"
-        for resource in as_list(statement["Resource"]):
-            found.setdefault(resource_name(target(resource)), set()).update(
-                as_list(statement["Action"])
-            )
-    return found
-
-
-def resource_name(arn: str) -> str:
-    """Return a name for what an ARN in the template stands for."""
-    for pattern, name in [
-        (r"<(\w+)Table\w{8}\.Arn>/index/(.+)", r"\1 \2"),
-        (r"<(\w+)Table\w{8}\.StreamArn>", r"\1 stream"),
-        (r"<(\w+)Table\w{8}\.Arn>", r"\1"),
-        (r"<(\w+)Queue\w{8}\.Arn>", r"\1"),
-        (r"<EncryptionKey\w{8}\.Arn>", "key"),
-        (r"<\w+Logs\w{8}\.Arn>", "logs"),
-        (r"\*", "everything"),
-    ]:
-        if re.fullmatch(pattern, arn):
-            return re.sub(pattern, name, arn)
-    return arn
 
 
 @pytest.mark.parametrize("function", ALLOWED)

@@ -15,6 +15,7 @@ from tests.unit.aws import Aws
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from aws_lambda_powertools import Logger
     from types_boto3_dynamodb import DynamoDBClient
@@ -26,6 +27,12 @@ def no_network(request: pytest.FixtureRequest) -> None:
     if request.node.get_closest_marker("enable_socket") is None:
         # Event loops talk to themselves through a pair of Unix sockets.
         disable_socket(allow_unix_socket=True)
+
+
+@pytest.fixture
+def folder_without_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep a file .env of the user's from commands that would read it."""
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from event_aggregator import aggregator, settings
 from shared import clients
@@ -192,19 +191,19 @@ def test_when_dynamodb_refuses_the_whole_batch_comes_again(
     assert len(rejected(sqs)) == 1
 
 
-def test_when_the_rejects_queue_refuses_the_error_reaches_the_event_source(
-    dynamodb: FakeDynamoDB, sqs: FakeSQS
+def test_when_the_rejects_queue_refuses_the_record_comes_again_and_the_log_says_why(
+    dynamodb: FakeDynamoDB, sqs: FakeSQS, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(call: Call) -> None:
         if call.operation == "SendMessageBatch":
             raise refusal("AccessDenied", call.operation)
 
     dynamodb.before = refuse
-    with (
-        pytest.warns(UserWarning, match="No application metrics"),
-        pytest.raises(ClientError, match="AccessDenied"),
-    ):
-        handle(stored_event(8), without("group"))
+    failed = handle(stored_event(8), without("group"))
+    assert failed == [2]
+    assert counts(dynamodb) == {0: 1}
+    [logged] = [record for record in caplog.records if record.message == "failed"]
+    assert vars(logged)["causes"] == {"AccessDenied": 1}
 
 
 def test_what_happened_is_metrics(

@@ -21,6 +21,9 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("api_log_role", False, False),
     ("api_log_role", "false", False),
     ("api_log_role", "true", True),
+    ("discovery_user", True, True),
+    ("discovery_user", "true", True),
+    ("discovery_user", "false", False),
     ("api_rate_limit", 1, 1),
     ("api_rate_limit", "10000", 10_000),
     ("api_burst_limit", "1", 1),
@@ -43,7 +46,11 @@ BAD: list[tuple[str, Any]] = [
     *[("stage", value) for value in ("", "Dev", "production", " dev", None, 1, ["dev"])],
     *[("architecture", value) for value in ("", "arm", "x86-64", "amd64", None, True)],
     *[("alarm_email", value) for value in NO_ADDRESSES],
-    *[("api_log_role", value) for value in ("", "True", "yes", "0", 0, 1, None, ())],
+    *[
+        (name, value)
+        for name in ("api_log_role", "discovery_user")
+        for value in ("", "True", "yes", "0", 0, 1, None, ())
+    ],
     *[(name, value) for name in ("api_rate_limit", "api_burst_limit") for value in NO_LIMITS],
     *[
         ("aggregator_group_by", value)

@@ -290,23 +290,27 @@ def test_what_an_interrupted_redrive_did_not_come_to_is_seen_again_at_once(
     assert waiting(sqs, queue) == 2
 
 
-def test_a_reject_that_is_rejected_again_is_counted(
+def test_a_reject_that_is_rejected_again_is_not_said_to_be_back(
     sqs: Any, to: Target, function: FakeLambda
 ) -> None:
     # GIVEN a function that sends the reject to the queue again
     queue = reject_queue(sqs)
     redriven = list(failures.redrive_all(to, queue))
-    assert failures.rejected_again(to, queue, redriven) == 0
+    assert failures.rejected_again(to, queue, redriven) == redriven
 
     # WHEN
     sqs.send_message(
         QueueUrl=queue.url,
         MessageBody=json.dumps(record(1)),
-        MessageAttributes={"event_id": {"DataType": "String", "StringValue": "e-1"}},
+        MessageAttributes={
+            "event_id": {"DataType": "String", "StringValue": "e-1"},
+            "cause": {"DataType": "String", "StringValue": "still no group"},
+        },
     )
 
     # THEN
-    assert failures.rejected_again(to, queue, redriven) == 1
+    [again] = failures.rejected_again(to, queue, redriven)
+    assert (again.result, again.detail) == (failures.Result.REJECTED, "still no group")
     assert waiting(sqs, queue) == 1
 
 

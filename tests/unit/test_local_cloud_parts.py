@@ -19,7 +19,7 @@ from odyssey_cli.errors import OdysseyError
 if TYPE_CHECKING:
     from local_cloud.transport import App, Message, Receive, Scope, Send
 
-RUNNING = cloud.Cloud(4566, "http://127.0.0.1:4566", 1, Path("state"), 0.0)
+RUNNING = cloud.Cloud(4566, "http://127.0.0.1:4566", 1, Path("state"), 0.0, 20.0)
 
 
 # What the extension stands on

@@ -17,7 +17,14 @@ from odyssey_cli.commands import stacks
 from odyssey_cli.errors import OdysseyError
 
 ACCOUNT = "123456789012"
-LOCAL = Cloud(port=4566, endpoint="http://127.0.0.1:4566", pid=1, state=Path("/s"), started_at=0)
+LOCAL = Cloud(
+    port=4566,
+    endpoint="http://127.0.0.1:4566",
+    pid=1,
+    state=Path("/s"),
+    started_at=0,
+    clock_scale=20,
+)
 
 
 class FakeSession:

@@ -1,0 +1,1 @@
+"""What CloudFormation itself calls while it makes, changes and deletes a stack."""

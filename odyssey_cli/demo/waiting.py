@@ -1,0 +1,47 @@
+"""Waiting for what a demo has broken to end up in a failure queue."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from odyssey_cli import failures
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from odyssey_cli.target import Target
+
+PATIENCE = 60.0
+
+
+def until(holds: Callable[[], bool]) -> bool:
+    """Wait until something holds, or for a minute; return whether it does."""
+    end = time.monotonic() + PATIENCE
+    while not holds():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def waiting(target: Target, stack: str, kind: failures.Kind) -> list[failures.Failure]:
+    """Return what waits in a stack's failure queues of one kind; it is held."""
+    queues = [each for each in failures.discover(target, stack) if each.kind is kind]
+    return [failure for queue in queues for failure in failures.collect(target, queue)]
+
+
+def wait_for_failures(
+    target: Target,
+    stack: str,
+    kind: failures.Kind,
+    enough: Callable[[list[failures.Failure]], bool],
+) -> list[failures.Failure]:
+    """Wait until enough waits, or for a minute; return what waits then, which is held."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        found = waiting(target, stack, kind)
+        if enough(found) or time.monotonic() > end:
+            return found
+        failures.release(target, found)
+        time.sleep(0.5)

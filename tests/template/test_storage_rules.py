@@ -1,0 +1,138 @@
+"""Rules that every queue, bucket and topic keeps, in every stack and stage."""
+
+from __future__ import annotations
+
+from custom_resources.emptying import EMPTY_TAG
+from tests.template.synth import Template, as_list, properties, references, resources, target
+
+
+def test_every_queue_takes_messages_over_tls_only(template: Template) -> None:
+    queues = resources(template, "AWS::SQS::Queue")
+    assert tls_only(template, "AWS::SQS::QueuePolicy", "Queues") == set(queues)
+
+
+def test_a_failure_queue_keeps_messages_ten_days_longer_than_the_queue_they_come_from(
+    template: Template,
+) -> None:
+    queues = resources(template, "AWS::SQS::Queue")
+    for queue in queues.values():
+        days = queue["Properties"]["MessageRetentionPeriod"] / (24 * 60 * 60)
+        # A message keeps its age when a queue gives it up.
+        assert days == (4 if "RedrivePolicy" in queue["Properties"] else 14)
+
+
+def test_every_queue_that_is_consumed_gives_up_to_a_queue_that_is_not(template: Template) -> None:
+    ends = {f"<{logical_id}.Arn>" for logical_id in failure_queues(template)}
+    for queue in properties(template, "AWS::SQS::Queue"):
+        if policy := queue.get("RedrivePolicy"):
+            assert target(policy["deadLetterTargetArn"]) in ends
+            # The least that AWS advises for functions ("Using Lambda with Amazon SQS").
+            assert policy["maxReceiveCount"] == 5
+    for mapping in properties(template, "AWS::Lambda::EventSourceMapping"):
+        assert target(mapping["EventSourceArn"]) not in ends
+
+
+def test_a_queue_hides_messages_six_times_as_long_as_its_function_may_take(
+    template: Template,
+) -> None:
+    queues = {
+        f"<{name}.Arn>": each for name, each in resources(template, "AWS::SQS::Queue").items()
+    }
+    for mapping in properties(template, "AWS::Lambda::EventSourceMapping"):
+        assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+        if queue := queues.get(target(mapping["EventSourceArn"])):
+            function = template["Resources"][target(mapping["FunctionName"]).strip("<>")]
+            least = 6 * function["Properties"]["Timeout"]
+            window = mapping.get("MaximumBatchingWindowInSeconds", 0)
+            assert queue["Properties"]["VisibilityTimeout"] >= least + window
+            assert mapping["ScalingConfig"]["MaximumConcurrency"] == 10
+
+
+def failure_queues(template: Template) -> set[str]:
+    """Return the logical ids of the queues that nothing consumes."""
+    return {
+        logical_id
+        for logical_id, queue in resources(template, "AWS::SQS::Queue").items()
+        if "RedrivePolicy" not in queue["Properties"]
+    }
+
+
+def test_every_bucket_is_versioned_private_encrypted_and_reached_over_tls_only(
+    template: Template, stage_name: str
+) -> None:
+    buckets = resources(template, "AWS::S3::Bucket")
+    assert tls_only(template, "AWS::S3::BucketPolicy", "Bucket") == set(buckets)
+    for bucket in (each["Properties"] for each in buckets.values()):
+        assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+        assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+        [rule] = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        algorithm = rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"]
+        assert algorithm == ("aws:kms" if stage_name == "prod" else "AES256")
+
+
+def test_every_bucket_forgets_what_was_overwritten_and_what_was_never_finished(
+    template: Template,
+) -> None:
+    for bucket in properties(template, "AWS::S3::Bucket"):
+        rules = {rule["Id"]: rule for rule in bucket["LifecycleConfiguration"]["Rules"]}
+        assert {rule["Status"] for rule in rules.values()} == {"Enabled"}
+        assert rules["Overwritten"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
+        assert rules["Unfinished"]["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+
+
+def test_buckets_are_emptied_with_a_dev_stack_and_never_with_a_prod_stack(
+    template: Template, stage_name: str
+) -> None:
+    emptied = {target(each["Bucket"]) for each in properties(template, "Custom::EmptyBucket")}
+    tagged = {
+        f"<{logical_id}>"
+        for logical_id, bucket in resources(template, "AWS::S3::Bucket").items()
+        if {"Key": EMPTY_TAG, "Value": "true"} in bucket["Properties"]["Tags"]
+    }
+    is_dev = stage_name == "dev"
+    assert emptied == tagged == (references(template, "AWS::S3::Bucket") if is_dev else set())
+    # The function outlives what it must empty, and its permissions outlive it.
+    for resource in resources(template, "Custom::EmptyBucket").values():
+        for policy in ("RoleDefaultPolicy", "MayEmpty"):
+            assert any(policy in each for each in resource["DependsOn"])
+
+
+def test_every_topic_takes_messages_over_tls_only(template: Template) -> None:
+    topics = set(resources(template, "AWS::SNS::Topic"))
+    assert tls_only(template, "AWS::SNS::TopicPolicy", "Topics") == topics
+
+
+def tls_only(template: Template, kind: str, applies_to: str) -> set[str]:
+    """Return the logical ids that policies of `kind` protect from unencrypted calls."""
+    return {
+        reference["Ref"]
+        for policy in properties(template, kind)
+        for reference in as_list(policy[applies_to])
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Deny"
+        and statement.get("Principal") in ("*", {"AWS": "*"})
+        and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    }
+
+
+def test_every_failure_queue_has_an_alarm_on_what_waits_in_it(template: Template) -> None:
+    watched = {
+        target(dimension["Value"])
+        for alarm in properties(template, "AWS::CloudWatch::Alarm")
+        if alarm.get("MetricName") == "ApproximateNumberOfMessagesVisible"
+        for dimension in alarm["Dimensions"]
+    }
+    assert watched == {f"<{logical_id}.QueueName>" for logical_id in failure_queues(template)}
+
+
+def test_every_queue_that_is_consumed_has_an_alarm_on_its_oldest_message(
+    template: Template,
+) -> None:
+    watched = {
+        target(dimension["Value"])
+        for alarm in properties(template, "AWS::CloudWatch::Alarm")
+        if alarm.get("MetricName") == "ApproximateAgeOfOldestMessage"
+        for dimension in alarm["Dimensions"]
+    }
+    consumed = set(resources(template, "AWS::SQS::Queue")) - failure_queues(template)
+    assert watched == {f"<{logical_id}.QueueName>" for logical_id in consumed}
