@@ -14,7 +14,7 @@ from bench.processes import clean_environment, run
 from odyssey_cli import paths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from bench.template import Template
 
@@ -37,10 +37,10 @@ print(time.perf_counter() - begun)
 """
 
 
-def zip_rows(template: Template) -> Iterator[Row]:
+def zip_rows(templates: Iterable[Template]) -> Iterator[Row]:
     """Return the zipped size of each bundle."""
     bundles: dict[Path, list[str]] = {}
-    for module in template.handlers():
+    for module, template in _functions(templates).items():
         bundles.setdefault(template.bundle(module), []).append(module)
     for bundle, modules in bundles.items():
         size = zipped_size(bundle) / MEGABYTE
@@ -66,12 +66,12 @@ def zipped_size(folder: Path) -> int:
     return buffer.tell()
 
 
-def import_rows(template: Template, say: Callable[..., None]) -> Iterator[Row]:
+def import_rows(templates: Iterable[Template], say: Callable[..., None]) -> Iterator[Row]:
     """Measure how long each function takes to be imported with a client, against boto3 alone."""
-    behind_api = _behind_api(template)
+    functions = _functions(templates)
     with tempfile.TemporaryDirectory() as folder:
         sides: dict[str, Callable[[], float]] = {}
-        for number, module in enumerate(template.handlers()):
+        for number, (module, template) in enumerate(functions.items()):
             # A copy, because Python writes its bytecode beside the sources.
             copy = Path(folder) / str(number)
             shutil.copytree(template.bundle(module), copy)
@@ -81,8 +81,8 @@ def import_rows(template: Template, say: Callable[..., None]) -> Iterator[Row]:
         for measure in sides.values():
             measure()  # writes the bytecode
         best = alternate(sides, ROUNDS, say, "importing")
-    for module in template.handlers():
-        api = module in behind_api
+    for module, template in functions.items():
+        api = module in _behind_api(template)
         yield ratio(
             f"import ÷ boto3, {module.partition('.')[2]} ({'API' if api else 'asynchronous'})",
             side=best[module],
@@ -92,6 +92,11 @@ def import_rows(template: Template, say: Callable[..., None]) -> Iterator[Row]:
             detail=f"{module} and a DynamoDB client against boto3 and the same client: minimum of "
             f"{ROUNDS} fresh interpreters in turns, bytecode warm, on the local cloud's Python",
         )
+
+
+def _functions(templates: Iterable[Template]) -> dict[str, Template]:
+    """Return a stack of each of our functions, by module; several stacks may have the same."""
+    return {module: template for template in templates for module in template.handlers()}
 
 
 def _behind_api(template: Template) -> set[str]:

@@ -1,4 +1,4 @@
-"""What events cost, from counted calls and the price table; and what an idle stack costs.
+"""What events cost, from counted calls and the price table.
 
 Counted: AWS calls, DynamoDB request units, bytes of logs. Assumed, and said wherever a figure
 is shown: how long functions run on AWS, how many requests X-Ray samples, and what Lambda itself
@@ -7,6 +7,7 @@ writes into the log.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bench.load import Counts
-    from bench.template import Template
 
 # Durations are assumptions: what is measured on this machine is not AWS's. DynamoDB promises
 # "consistent single-digit millisecond performance" (Amazon DynamoDB, What is Amazon DynamoDB?);
@@ -60,6 +60,13 @@ class Usage:
     def usd(self) -> float:
         """Return what all units cost."""
         return sum(self.lines().values())
+
+    def shares(self) -> dict[str, float]:
+        """Return each service's share of what all units cost, the largest first."""
+        found: Counter[str] = Counter()
+        for name, usd in self.lines().items():
+            found[PRICES[name].service] += usd  # type: ignore[assignment]
+        return {service: usd / self.usd() for service, usd in found.most_common()}
 
 
 def usage(
@@ -146,41 +153,6 @@ def exactly_once(aggregator: Counts, *, groups: int) -> ExactlyOnce:
         per_event=add,
         per_batch=add * groups * aggregator.invocations / aggregator.events,
     )
-
-
-@dataclass(frozen=True)
-class Idle:
-    """The monthly price of a stack that nobody uses.
-
-    Attributes:
-        stack: its name.
-        counts: what is billed for being there, by name of the price.
-    """
-
-    stack: str
-    counts: Mapping[str, int]
-
-    def usd(self) -> float:
-        """Return USD a month, the free tiers not deducted."""
-        return sum(PRICES[name].of(count) for name, count in self.counts.items())
-
-    def usd_beyond_free(self) -> float:
-        """Return USD a month in an account that has nothing else."""
-        return sum(PRICES[name].beyond_free(count) for name, count in self.counts.items())
-
-
-def idle(template: Template) -> Idle:
-    """Return what a stack costs for being there, from its template.
-
-    On-demand tables, functions, APIs, queues, topics, log groups and standard parameters cost
-    nothing while nobody uses them; DynamoDB Streams neither ("Evaluate your Streams usage").
-    """
-    kinds = {
-        "alarm": "AWS::CloudWatch::Alarm",
-        "dashboard": "AWS::CloudWatch::Dashboard",
-        "key": "AWS::KMS::Key",
-    }
-    return Idle(template.name, {name: len(template.of_type(kind)) for name, kind in kinds.items()})
 
 
 def metrics_usd_an_hour(metrics: int) -> float:

@@ -23,7 +23,7 @@ GROUPS = 10
 LOADS = (1_000, 10_000, 100_000)
 # Events that come one at a time: a batch for each.
 TRICKLE = 100
-CALLS_BUDGET, LINEARITY_BUDGET, IDLE_BUDGET = 15, 1.1, 1.0
+CALLS_BUDGET, LINEARITY_BUDGET = 15, 1.1
 
 
 @dataclass(frozen=True)
@@ -116,13 +116,8 @@ def call_rows(measured: Measured) -> Iterator[Row]:
     )
 
 
-def cost_rows(measured: Measured, stages: dict[str, list[Template]]) -> Iterator[Row]:
-    """Return what events cost, how that grows, and what the idle stacks cost.
-
-    Args:
-        measured: the counts.
-        stages: the stacks of each stage.
-    """
+def cost_rows(measured: Measured) -> Iterator[Row]:
+    """Return what events cost, and how that grows."""
     smallest, largest = LOADS[0], LOADS[-1]
     each = {events: measured.usage(events).usd() / events for events in LOADS}
     yield Row(
@@ -165,9 +160,6 @@ def cost_rows(measured: Measured, stages: dict[str, list[Template]]) -> Iterator
         detail=f"{', '.join(metrics)}; not in the cost of events, because it does not depend on "
         "their number; the first ten metrics of an account are free",
     )
-    for stage, templates in stages.items():
-        for template in templates:
-            yield _idle(cost.idle(template), stage)
 
 
 def _exactly_once(measured: Measured) -> Iterator[Row]:
@@ -188,20 +180,6 @@ def _exactly_once(measured: Measured) -> Iterator[Row]:
             detail=f"what exactly once costs: {compared.usd_per_million():.2f} USD more a million "
             "events than one ADD per group of a batch, which counts a redelivered batch twice",
         )
-
-
-def _idle(idle: cost.Idle, stage: str) -> Row:
-    there = ", ".join(f"{name}s: {count}" for name, count in idle.counts.items() if count)
-    return Row(
-        row=f"a month idle, {idle.stack} in {stage}",
-        figure=idle.usd_beyond_free(),
-        unit="USD",
-        budget=IDLE_BUDGET if stage == "dev" else None,
-        measured=f"{idle.usd_beyond_free():.2f} USD with the free tier",
-        other=f"{idle.usd():.2f} USD without it",
-        detail=f"{there or 'nothing that is billed while idle'}; the free tier (10 alarms, "
-        "3 dashboards) is an account's, shared by all that is in it",
-    )
 
 
 def _million(usd: float) -> str:

@@ -147,7 +147,7 @@ def _counted(counts: Counts, table: CountingDynamoDB, printed: io.StringIO) -> I
         setattr(counts, name, dict(values))
     text = printed.getvalue()
     counts.log_bytes = len(text.encode())
-    counts.metrics = sorted(_metrics(text))
+    counts.metrics = sorted(metric_names(text))
 
 
 def _session(table: CountingDynamoDB) -> None:
@@ -165,7 +165,8 @@ def _session(table: CountingDynamoDB) -> None:
             maker.cache_clear()
 
 
-def _metrics(text: str) -> set[str]:
+def metric_names(text: str) -> set[str]:
+    """Return the names of the metrics that a function printed in the embedded metric format."""
     names: set[str] = set()
     for line in text.splitlines():
         if line.startswith('{"_aws"'):

@@ -26,6 +26,7 @@ class Price:
     """One price.
 
     Attributes:
+        service: that charges it.
         usd: for `per` units.
         per: how many units that buys.
         unit: what is counted.
@@ -35,6 +36,7 @@ class Price:
         note: what else matters.
     """
 
+    service: str
     usd: float
     per: float = 1
     unit: str
@@ -56,54 +58,88 @@ MILLION, GB = 1e6, 1e9
 
 PRICES = {
     "api": Price(
+        service="API Gateway",
         usd=3.50, per=MILLION, unit="requests of a REST API", page="Amazon API Gateway pricing",
         sure="AWS page", note="a million a month are free in an account's first twelve months",
     ),
     "lambda": Price(
+        service="Lambda",
         usd=0.20, per=MILLION, unit="invocations", page="AWS Lambda pricing", sure="quoted",
         free=1e6,
     ),
     "compute": Price(
+        service="Lambda",
         usd=0.0000133334, unit="GB-seconds, arm64", page="AWS Lambda pricing", sure="quoted",
         free=400_000, note="includes the INIT phase since August 2025",
     ),
     "write": Price(
+        service="DynamoDB",
         usd=0.625, per=MILLION, unit="write request units",
         page="Amazon DynamoDB pricing for on-demand capacity", sure="quoted",
         note="halved in November 2024; some pages still quote 1.25",
     ),
     "read": Price(
+        service="DynamoDB",
         usd=0.125, per=MILLION, unit="read request units",
         page="Amazon DynamoDB pricing for on-demand capacity", sure="quoted",
     ),
     "stored": Price(
+        service="DynamoDB",
         usd=0.25, per=GB, unit="bytes stored a month", page="Amazon DynamoDB pricing",
         sure="AWS page", free=25e9,
     ),
     "logs": Price(
+        service="CloudWatch",
         usd=0.50, per=GB, unit="bytes of logs", page="Amazon CloudWatch pricing", sure="quoted",
         free=5e9,
     ),
     "trace": Price(
+        service="X-Ray",
         usd=5.00, per=MILLION, unit="traces", page="AWS X-Ray pricing", sure="AWS page",
         free=1e5,
     ),
     "stream": Price(
+        service="DynamoDB",
         usd=0, per=MILLION, unit="stream reads by Lambda", page="Evaluate your Streams usage",
         sure="AWS page", note="free for Lambda's event source mappings",
     ),
+    "queue": Price(
+        service="SQS",
+        usd=0.40, per=MILLION, unit="requests of standard queues",
+        page="Amazon SQS pricing", sure="quoted", free=1e6,
+        note="a batch of ten is one request up to 64 KB; a receive that returns nothing counts",
+    ),
+    "s3_put": Price(
+        service="S3",
+        usd=0.005, per=1000, unit="PUT, COPY, POST and LIST requests",
+        page="Amazon S3 pricing", sure="quoted",
+    ),
+    "s3_get": Price(
+        service="S3",
+        usd=0.0004, per=1000, unit="GET requests", page="Amazon S3 pricing",
+        sure="quoted",
+    ),
+    "s3_stored": Price(
+        service="S3",
+        usd=0.023, per=GB, unit="bytes stored a month in S3 Standard",
+        page="Amazon S3 pricing", sure="quoted",
+    ),
     "metric": Price(
+        service="CloudWatch",
         usd=0.30, unit="custom metrics a month", page="Amazon CloudWatch pricing", sure="quoted",
         free=10, note="prorated by the hour in which one is sent; the proration is not confirmed",
     ),
     "alarm": Price(
+        service="CloudWatch",
         usd=0.10, unit="alarms a month", page="Amazon CloudWatch pricing", sure="quoted", free=10,
     ),
     "dashboard": Price(
+        service="CloudWatch",
         usd=3.00, unit="dashboards a month", page="Amazon CloudWatch pricing", sure="quoted",
         free=3,
     ),
     "key": Price(
+        service="KMS",
         usd=1.00, unit="customer-managed keys a month",
         page="AWS Key Management Service pricing", sure="AWS page",
         note="the first two rotations add 1 USD a month each (not confirmed)",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench import bundles, events, startup, synth
+from bench import bundles, discovery, events, idle, startup, synth
 from bench.figures import Row, not_measured
 from bench.template import Template
 from odyssey_cli import cdk
@@ -12,7 +12,8 @@ from odyssey_cli import cdk
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-STACK = "EventAggregator"
+AGGREGATOR, DISCOVERY = "EventAggregator", "Discovery"
+STAGES = ("dev", "prod")
 
 
 class Bench:
@@ -27,18 +28,17 @@ class Bench:
         self._say = say
         self._cold = cold
         self._stages: dict[str, list[Template]] = {}
-        self._measured: events.Measured | None = None
+        self._events: events.Measured | None = None
+        self._items: discovery.Measured | None = None
 
     @property
     def rows(self) -> dict[str, Callable[[], Iterable[Row]]]:
         """What can be measured, the longest last."""
         return {
-            "bundle": lambda: bundles.zip_rows(self._template()),
-            "import": lambda: bundles.import_rows(self._template(), self._say),
-            "calls": lambda: events.call_rows(self._events()),
-            "cost": lambda: events.cost_rows(
-                self._events(), {stage: self._stacks(stage) for stage in ("dev", "prod")}
-            ),
+            "bundle": lambda: bundles.zip_rows(self._stacks("dev")),
+            "import": lambda: bundles.import_rows(self._stacks("dev"), self._say),
+            "calls": self._calls,
+            "cost": self._cost,
             "synth": lambda: synth.rows(self._say),
             "demo": lambda: startup.rows(self._say, cold=self._cold),
         }
@@ -60,12 +60,28 @@ class Bench:
             self._stages[stage] = [Template.read(assembly, name) for name in cdk.stacks(assembly)]
         return self._stages[stage]
 
-    def _template(self) -> Template:
-        return next(each for each in self._stacks("dev") if each.name == STACK)
+    def _template(self, stack: str) -> Template:
+        return next(each for each in self._stacks("dev") if each.name == stack)
 
-    def _events(self) -> events.Measured:
-        if self._measured is None:
-            template = self._template()
+    def _calls(self) -> Iterator[Row]:
+        yield from events.call_rows(self._fed_events())
+        yield from discovery.call_rows(self._sent_items())
+
+    def _cost(self) -> Iterator[Row]:
+        yield from events.cost_rows(self._fed_events())
+        yield from discovery.cost_rows(self._sent_items())
+        yield from idle.rows({stage: self._stacks(stage) for stage in STAGES})
+
+    def _fed_events(self) -> events.Measured:
+        if self._events is None:
+            template = self._template(AGGREGATOR)
             self._say("feeding events, some seconds")
-            self._measured = events.measure(template)
-        return self._measured
+            self._events = events.measure(template)
+        return self._events
+
+    def _sent_items(self) -> discovery.Measured:
+        if self._items is None:
+            template = self._template(DISCOVERY)
+            self._say("sending items, some seconds")
+            self._items = discovery.measure(template)
+        return self._items

@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import itertools
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 from rich.console import Console
 
-from bench import cost, prices, report
+from bench import bundles, cost, prices, report
 from bench.capacity import index_units, item_size, read_units, write_units
 from bench.events import batches
 from bench.figures import RATIO, Row, alternate, not_measured, ratio, seconds
@@ -17,6 +18,9 @@ from bench.load import Counts
 from bench.rows import Bench
 from bench.template import Template
 from odyssey_cli import paths
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # As "DynamoDB item sizes and formats" (2026-11-21) counts them: names and values in UTF-8, a
 # number two digits to the byte and one more, three bytes for a map or list and one a member.
@@ -112,23 +116,6 @@ def test_exactly_once_is_compared_with_plain_counting() -> None:
     assert compared.usd_per_million() == pytest.approx(0.625 * 2.05)
 
 
-def template(**types: int) -> Template:
-    kinds = {"alarm": "AWS::CloudWatch::Alarm", "board": "AWS::CloudWatch::Dashboard"}
-    resources = {
-        f"{kind}{number}": {"Type": kinds[kind], "Properties": {}}
-        for kind, count in types.items()
-        for number in range(count)
-    }
-    return Template("Stack", resources, {})
-
-
-def test_an_idle_stack_is_priced_from_its_template_with_and_without_the_free_tier() -> None:
-    idle = cost.idle(template(alarm=12, board=1))
-
-    assert idle.usd() == pytest.approx(12 * 0.10 + 3)
-    assert idle.usd_beyond_free() == pytest.approx(2 * 0.10)
-
-
 def test_a_load_is_full_batches_and_a_rest() -> None:
     assert batches(2_500, 1_000) == [1_000, 1_000, 500]
     assert batches(2_000, 1_000) == [1_000, 1_000]
@@ -150,6 +137,30 @@ def test_the_batch_size_is_the_one_of_the_event_source_mapping() -> None:
     assert read.batch_size("a.b") == 7
     with pytest.raises(LookupError, match="No event source invokes"):
         read.batch_size("a.c")
+
+
+def test_every_stack_s_bundles_are_zipped_and_a_shared_one_once(tmp_path: Path) -> None:
+    # GIVEN two stacks that share a function, one with another
+    for name in ("shared", "own"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "code.py").write_text("pass")
+
+    def stack(*packages: str) -> Template:
+        resources = {
+            package: {
+                "Type": "AWS::Lambda::Function",
+                "Properties": {"Handler": f"{package}.m.handler", "Code": {"S3Key": package}},
+            }
+            for package in packages
+        }
+        return Template("Stack", resources, {name: tmp_path / name for name in packages})
+
+    # WHEN all are measured
+    found = list(bundles.zip_rows([stack("shared"), stack("shared", "own")]))
+
+    # THEN each bundle is there once
+    assert [row.row for row in found] == ["zipped bundle, shared", "zipped bundle, own"]
+    assert all(row.figure for row in found)
 
 
 def test_sides_are_measured_in_turns_and_the_minimum_counts() -> None:

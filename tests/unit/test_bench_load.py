@@ -111,7 +111,7 @@ def test_names_of_metrics_are_read_from_what_a_function_prints() -> None:
     printed.write('{"level":"INFO"}\n')
     printed.write('{"_aws":{"CloudWatchMetrics":[{"Metrics":[{"Name":"A"},{"Name":"B"}]}]}}\n')
 
-    assert load._metrics(printed.getvalue()) == {"A", "B"}
+    assert load.metric_names(printed.getvalue()) == {"A", "B"}
 
 
 def test_a_job_survives_its_way_to_the_process_that_does_it() -> None:

@@ -1,0 +1,129 @@
+"""Rows `a month idle`: what stacks cost for being there, from their templates."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bench.figures import Row
+from bench.prices import HOURS_A_MONTH, PRICES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from bench.template import Template
+
+BUDGET = 1.0
+# What a queue's event source mapping polls with when there is little to do, two if it has no
+# maximum concurrency ("Configuring scaling behavior for SQS event source mappings", AWS Lambda,
+# 2026-11-21, which speaks of batches at a time); that they poll an empty queue with as many, each
+# for the longest time there is ("ReceiveMessage", API Reference), is what we take from it.
+POLLERS, POLLERS_UNLIMITED, POLL_SECONDS = 5, 2, 20
+# Programs of ours that wait on a queue of a stack all the time.
+LISTENERS = {"Discovery": 1}
+_KINDS = {
+    "alarm": "AWS::CloudWatch::Alarm",
+    "dashboard": "AWS::CloudWatch::Dashboard",
+    "key": "AWS::KMS::Key",
+}
+FREE = (
+    f"the free tier ({PRICES['alarm'].free:.0f} alarms, {PRICES['dashboard'].free:.0f} dashboards, "
+    f"{PRICES['queue'].free:,.0f} requests of queues) is an account's, shared by all that is in it"
+)
+
+
+@dataclass(frozen=True)
+class Idle:
+    """What is billed of something that nobody uses.
+
+    Attributes:
+        name: of the stack.
+        counts: of a month, by name of the price.
+        polls: the part of the requests of queues that each kind of consumer makes, waiting.
+    """
+
+    name: str
+    counts: Mapping[str, float]
+    polls: Mapping[str, float]
+
+    def usd(self) -> float:
+        """Return USD a month, the free tiers not deducted."""
+        return sum(PRICES[name].of(count) for name, count in self.counts.items())
+
+    def usd_beyond_free(self) -> float:
+        """Return USD a month in an account that has nothing else."""
+        return sum(PRICES[name].beyond_free(count) for name, count in self.counts.items())
+
+    def __add__(self, other: Idle) -> Idle:
+        """Return both in one account."""
+        return Idle(
+            self.name,
+            Counter(self.counts) + Counter(other.counts),
+            Counter(self.polls) + Counter(other.polls),
+        )
+
+
+def idle(template: Template, *, listeners: int = 0) -> Idle:
+    """Return what a stack costs for being there.
+
+    On-demand tables, empty buckets, functions, APIs, topics, log groups and standard parameters
+    cost nothing while nobody uses them, and custom resources run only while the stack changes;
+    DynamoDB Streams cost nothing either ("Evaluate your Streams usage"). Queues cost what polls
+    them.
+
+    Args:
+        template: the stack's.
+        listeners: how many programs of ours wait on its queues.
+    """
+    counts: dict[str, float] = {name: len(template.of_type(kind)) for name, kind in _KINDS.items()}
+    polls = {
+        "Lambda": polls_a_month(sum(_pollers(template))),
+        "a listener that waits all month": polls_a_month(listeners),
+    }
+    return Idle(template.name, counts | {"queue": sum(polls.values())}, polls)
+
+
+def polls_a_month(pollers: int) -> float:
+    """Return how many long polls of an empty queue so many pollers make in a month."""
+    return pollers * HOURS_A_MONTH * 3600 / POLL_SECONDS
+
+
+def rows(stages: Mapping[str, Iterable[Template]]) -> Iterator[Row]:
+    """Return what the stacks of each stage cost, each alone in an account and all together."""
+    for stage, templates in stages.items():
+        total = Idle("all stacks", {}, {})
+        for template in templates:
+            each = idle(template, listeners=LISTENERS.get(template.name, 0))
+            total += each
+            yield _row(each, stage, BUDGET if stage == "dev" else None)
+        yield _row(total, stage, None)
+
+
+def _pollers(template: Template) -> Iterator[int]:
+    queues = template.of_type("AWS::SQS::Queue")
+    for mapping in template.of_type("AWS::Lambda::EventSourceMapping").values():
+        if mapping["EventSourceArn"]["Fn::GetAtt"][0] in queues:
+            limited = mapping.get("ScalingConfig", {}).get("MaximumConcurrency")
+            yield POLLERS if limited else POLLERS_UNLIMITED
+
+
+def _row(idle: Idle, stage: str, budget: float | None) -> Row:
+    there = [
+        f"{name}s: {count:.0f}" for name, count in idle.counts.items() if name in _KINDS and count
+    ]
+    polled = [f"{count:,.0f} by {who}" for who, count in idle.polls.items() if count]
+    if polled:
+        there.append(
+            f"polls of empty queues, {POLL_SECONDS} s each, of which a million are free: "
+            f"{' and '.join(polled)}"
+        )
+    return Row(
+        row=f"a month idle, {idle.name} in {stage}",
+        figure=idle.usd_beyond_free(),
+        unit="USD",
+        budget=budget,
+        measured=f"{idle.usd_beyond_free():.2f} USD with the free tier",
+        other=f"{idle.usd():.2f} USD without it",
+        detail=f"{', '.join(there) or 'nothing that is billed while idle'}; {FREE}",
+    )
