@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from odyssey_cli import cdk, docs, paths
-from odyssey_cli.demo import event_aggregator
+from odyssey_cli.demo import discovery, event_aggregator
 from odyssey_cli.target import Target
 from odyssey_cli.truth import TRUTHS
 
@@ -132,10 +132,10 @@ def test_the_truth_table_knows_every_type_of_every_template(tmp_path: Path) -> N
     for stage in ("dev", "prod"):
         target = Target(dict(os.environ), tmp_path / stage, None)
         target.state.mkdir()
-        settings = {"stage": stage, "alarm_email": "you@example.com"}
+        settings = {"stage": stage, "alarm_email": "you@example.com", "discovery_user": "true"}
         assembly = cdk.synthesize(target, context=settings)
         for template in assembly.glob("*.template.json"):
-            used |= set(re.findall(r'"Type": "(AWS::\w+::\w+)"', template.read_text()))
+            used |= set(re.findall(r'"Type": "((?:AWS::\w+|Custom)::\w+)"', template.read_text()))
 
     # THEN the table has each, and none that is used no more
     known = {each for truth in TRUTHS for each in truth.types}
@@ -157,7 +157,7 @@ def test_the_truth_table_names_every_module_that_changes_the_local_cloud() -> No
 
 def test_the_picture_of_the_demo_shows_every_check_it_makes() -> None:
     # GIVEN the words of the checks' names, and those in the picture
-    names = [name for name, _ in event_aggregator.STEPS]
+    names = [name for name, _ in [*event_aggregator.STEPS, *discovery.STEPS]]
     # THEN each is in the picture; otherwise run ./odyssey demo --picture docs/demo.svg
     picture = html.unescape((paths.ROOT / "docs" / "demo.svg").read_text(encoding="utf-8"))
     words = set(re.findall(r"\w+", " ".join(re.findall(r">([^<]+)</text>", picture))))
