@@ -30,7 +30,8 @@ def leftovers(demo_pid: int) -> list[psutil.Process]:
     return cloud.processes(paths.STATE / f"demo-{demo_pid}")
 
 
-def wait_until_gone(demo_pid: int, seconds: float = 20) -> list[psutil.Process]:
+def wait_until_gone(demo_pid: int, seconds: float = 60) -> list[psutil.Process]:
+    # The CDK's command line tries a cloud that is gone seven times before it ends, in 38 s.
     until = time.monotonic() + seconds
     while (left := leftovers(demo_pid)) and time.monotonic() < until:
         time.sleep(0.1)
