@@ -7,10 +7,8 @@ import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-import boto3
-
 from odyssey_cli import load
-from odyssey_cli.cloud import ACCOUNT, REGION
+from odyssey_cli.cloud import ACCOUNT
 from odyssey_cli.demo.checks import expect
 from odyssey_cli.demo.event_aggregator_failures import bad_records, broken_for_a_while
 from odyssey_cli.flows.event_aggregator import STACK, EventAggregator, sample
@@ -18,6 +16,8 @@ from odyssey_cli.flows.http import SignedClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import boto3
 
     from odyssey_cli.demo.checks import Checks
     from odyssey_cli.target import Target
@@ -227,11 +227,7 @@ def _assumed(target: Target, name: str, policy_arn: str | None) -> boto3.Session
     role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]
     if policy_arn:
         iam.attach_role_policy(RoleName=name, PolicyArn=policy_arn)
-    sts = target.client("sts")
-    given = sts.assume_role(RoleArn=role["Arn"], RoleSessionName="demo")["Credentials"]
-    return boto3.Session(
-        given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"], region_name=REGION
-    )
+    return target.in_role(role["Arn"]).session
 
 
 def clean_up(target: Target) -> None:
