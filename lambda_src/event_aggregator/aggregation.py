@@ -15,8 +15,16 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from shared.aws_errors import AWS_ERRORS, error_code
+from shared.reads import batch_get
 from shared.rejects import Unprocessable
-from shared.transactions import CONDITION_FAILED, MAX_ACTIONS, PASSING, backoff, transact
+from shared.transactions import (
+    CONDITION_FAILED,
+    MAX_ACTIONS,
+    PASSING,
+    Contended,
+    backoff,
+    transact,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -40,12 +48,6 @@ _FORMS = {
 }
 # Why an event failed that was behind one for which DynamoDB did not answer in time.
 NOT_TRIED = "NotTried"
-# Keys in one BatchGetItem ("Quotas in Amazon DynamoDB", 2026-11-21).
-_MAX_KEYS = 100
-
-
-class Contended(RuntimeError):  # noqa: N818 - reads as the statement it is
-    """Others were in the way every time it was tried."""
 
 
 @dataclass(frozen=True)
@@ -205,27 +207,16 @@ class _Counting:
         Raises:
             Contended: DynamoDB left some unread every time.
         """
-        ordered = sorted(groups)
-        found: dict[str, Span] = {}
-        table = self.tables.summaries
-        for start in range(0, len(ordered), _MAX_KEYS):
-            pending: Mapping[str, Any] = {
-                table: {
-                    "Keys": [{"id": {"S": group}} for group in ordered[start : start + _MAX_KEYS]],
-                    "ConsistentRead": True,
-                    "ProjectionExpression": "id, first_seen, last_seen",
-                }
-            }
-            for _ in self.tries():
-                answer = self.client.batch_get_item(RequestItems=pending)
-                for item in answer["Responses"].get(table, []):
-                    found[item["id"]["S"]] = Span(item["first_seen"]["S"], item["last_seen"]["S"])
-                pending = answer["UnprocessedKeys"]
-                if not pending:
-                    break
-            else:
-                raise Contended("Some summaries could not be read now.")
-        return found
+        items = batch_get(
+            self.client,
+            sorted(groups),
+            table=self.tables.summaries,
+            attributes="id, first_seen, last_seen",
+            tries=self.tries,
+        )
+        return {
+            item["id"]["S"]: Span(item["first_seen"]["S"], item["last_seen"]["S"]) for item in items
+        }
 
     def _widened(self, group: str, members: Sequence[Counted]) -> Span:
         first = members[0].received_at

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
-import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from shared import strict_json
+from shared.identity import request_id
 from shared.problems import Problem, bad_request
 from shared.times import rfc3339
 
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_LABEL_BYTES = 1024
-# Visible ASCII, the length is ours: the draft standard of the header sets none.
-_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 @dataclass(frozen=True)
@@ -79,7 +76,7 @@ def make_event(
     body = strict_json.canonical(data)
     group = strict_json.canonical({name: data[name] for name in group_by}) if group_by else body
     return Event(
-        id=_event_id(idempotency_key, caller),
+        id=request_id(idempotency_key, scope=caller),
         received_at=received_at,
         data=data,
         group=hashlib.sha256(group).hexdigest(),
@@ -134,17 +131,6 @@ def store(event: Event, *, table: str, ttl_days: int | None, client: DynamoDBCli
         repeated = first["correlation_id"] != event.correlation_id
         return Receipt(event.id, first["received_at"], repeated=repeated)
     return Receipt(event.id, item["received_at"], repeated=False)
-
-
-def _event_id(idempotency_key: str | None, caller: str) -> str:
-    if idempotency_key is None:
-        return str(uuid.uuid4())
-    if not _IDEMPOTENCY_KEY.fullmatch(idempotency_key):
-        raise bad_request(
-            "idempotency-key", "Idempotency-Key must be 1 to 255 visible ASCII characters."
-        )
-    name = hashlib.sha256(f"{caller}\n{idempotency_key}".encode())
-    return str(uuid.UUID(bytes=name.digest()[:16]))
 
 
 def _label(group: bytes) -> str:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from event_aggregator.aggregation import RANKING
 from shared.problems import Problem, bad_request
+from shared.requests import page_size
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-DEFAULT_LIMIT, MAX_LIMIT = 20, 100
 _ID = re.compile(r"[0-9a-f]{64}")
 
 
@@ -46,7 +46,7 @@ def read_page(
     Raises:
         Problem: 400 for a limit out of range or a cursor that no page gave.
     """
-    size = _limit(limit)
+    size = page_size(limit)
     start = {"ExclusiveStartKey": _decode(cursor)} if cursor is not None else {}
     answer = client.query(
         TableName=table,
@@ -73,14 +73,6 @@ def _summary(item: dict[str, Any]) -> dict[str, Any]:
         "first_seen": item["first_seen"]["S"],
         "last_seen": item["last_seen"]["S"],
     }
-
-
-def _limit(text: str | None) -> int:
-    if text is None:
-        return DEFAULT_LIMIT
-    if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= MAX_LIMIT:
-        raise bad_request("limit", f"limit must be a whole number from 1 to {MAX_LIMIT}.")
-    return int(text)
 
 
 def _encode(last: dict[str, Any]) -> str:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.event_handler import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -17,10 +21,18 @@ class Problem(Exception):  # noqa: N818 - the RFC's own word
         status: the HTTP status.
         type: the last part of the problem's URN, e.g. `invalid-json`.
         detail: one sentence for the person who sent the request.
+        headers: of the answer.
     """
 
-    def __init__(self, status: HTTPStatus, type: str, detail: str) -> None:
+    def __init__(
+        self,
+        status: HTTPStatus,
+        type: str,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(f"{type}: {detail}")
+        self.headers = dict(headers or {})
         self.status = status
         self.type = type
         self.detail = detail
@@ -36,6 +48,7 @@ class Problem(Exception):  # noqa: N818 - the RFC's own word
         return Response(
             status_code=self.status,
             content_type=CONTENT_TYPE,
+            headers={**self.headers},
             body=json.dumps(body, ensure_ascii=False),
         )
 

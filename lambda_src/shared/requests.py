@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -10,28 +11,33 @@ from shared import strict_json
 from shared.problems import Problem, bad_request
 
 if TYPE_CHECKING:
-    from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
+    from aws_lambda_powertools.utilities.data_classes.common import BaseProxyEvent
 
 
-def json_object(event: APIGatewayProxyEvent, *, max_bytes: int) -> dict[str, strict_json.Json]:
+# Items of a page.
+DEFAULT_LIMIT, MAX_LIMIT = 20, 100
+
+
+def json_object(event: BaseProxyEvent, *, max_bytes: int) -> dict[str, strict_json.Json]:
     """Return the JSON object in the body of a request.
 
     Raises:
         Problem: 400 for a wrong content type, an empty body, or a body that is no JSON object
             later hops can carry; 413 for a body over `max_bytes`.
     """
-    content_type = (event.headers.get("content-type") or "").split(";")[0].strip().lower()
-    if content_type != "application/json":
+    if media_type(event) != "application/json":
         raise bad_request("content-type", "Send the header Content-Type: application/json.")
-    body = _bytes(event)
+    return json_object_of(body_bytes(event, max_bytes=max_bytes))
+
+
+def json_object_of(body: bytes) -> dict[str, strict_json.Json]:
+    """Return the JSON object that a body is.
+
+    Raises:
+        Problem: 400 if it is none that later hops can carry.
+    """
     if not body.strip():
         raise bad_request("empty-body", "The body is empty; send a JSON object.")
-    if len(body) > max_bytes:
-        raise Problem(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            "body-too-large",
-            f"The body has {len(body)} bytes; {max_bytes} are allowed.",
-        )
     try:
         value = strict_json.parse(body)
     except strict_json.InvalidJson as error:
@@ -41,7 +47,41 @@ def json_object(event: APIGatewayProxyEvent, *, max_bytes: int) -> dict[str, str
     return value
 
 
-def _bytes(event: APIGatewayProxyEvent) -> bytes:
+def media_type(event: BaseProxyEvent) -> str:
+    """Return the content type of a request, without its parameters; empty if it has none."""
+    return (event.headers.get("content-type") or "").split(";")[0].strip().lower()
+
+
+def body_bytes(event: BaseProxyEvent, *, max_bytes: int) -> bytes:
+    """Return the body of a request as it was sent.
+
+    Raises:
+        Problem: 413 for a body over `max_bytes`.
+    """
+    body = _bytes(event)
+    if len(body) > max_bytes:
+        raise Problem(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            "body-too-large",
+            f"The body has {len(body)} bytes; {max_bytes} are allowed.",
+        )
+    return body
+
+
+def page_size(limit: str | None) -> int:
+    """Return how many items a page is to have, by the request's `limit`.
+
+    Raises:
+        Problem: 400 for a limit out of range.
+    """
+    if limit is None:
+        return DEFAULT_LIMIT
+    if not re.fullmatch(r"[0-9]{1,3}", limit) or not 1 <= int(limit) <= MAX_LIMIT:
+        raise bad_request("limit", f"limit must be a whole number from 1 to {MAX_LIMIT}.")
+    return int(limit)
+
+
+def _bytes(event: BaseProxyEvent) -> bytes:
     text = event.body or ""
     if not event.is_base64_encoded:
         # A lone surrogate cannot have come over the wire; let the JSON check name it.

@@ -26,6 +26,10 @@ PASSING = frozenset(
 )
 
 
+class Contended(RuntimeError):  # noqa: N818 - reads as the statement it is
+    """Others were in the way every time it was tried."""
+
+
 def transact(client: DynamoDBClient, actions: Sequence[TransactWriteItemTypeDef]) -> list[str]:
     """Try one transaction once.
 
