@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from event_aggregator import events, settings
 from shared import clients, requests, times
+from shared.answers import as_json
 from shared.problems import Problem
 
 if TYPE_CHECKING:
@@ -46,10 +46,9 @@ def trigger_event() -> Response[str]:
     metrics.add_metric(
         "EventsRepeated" if receipt.repeated else "EventsAccepted", MetricUnit.Count, 1
     )
-    return Response(
-        status_code=HTTPStatus.ACCEPTED,
-        content_type="application/json",
-        body=json.dumps({"event_id": receipt.event_id, "received_at": receipt.received_at}),
+    return as_json(
+        {"event_id": receipt.event_id, "received_at": receipt.received_at},
+        status=HTTPStatus.ACCEPTED,
     )
 
 

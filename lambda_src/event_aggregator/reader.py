@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
@@ -12,6 +10,7 @@ from aws_lambda_powertools.logging import correlation_paths
 
 from event_aggregator import settings, summaries
 from shared import clients
+from shared.answers import as_json
 from shared.problems import Problem
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ app = APIGatewayRestResolver()
 def get_summaries() -> Response[str]:
     """Answer a page of summaries, highest count first."""
     query = app.current_event.query_string_parameters
-    return _json(
+    return as_json(
         summaries.read_page(
             query.get("limit"),
             query.get("cursor"),
@@ -39,7 +38,7 @@ def get_summaries() -> Response[str]:
 @app.get("/get-summary/<id>")
 def get_summary(id: str) -> Response[str]:
     """Answer one summary."""
-    return _json(summaries.read_one(id, table=settings.reader().table, client=clients.dynamodb()))
+    return as_json(summaries.read_one(id, table=settings.reader().table, client=clients.dynamodb()))
 
 
 @app.not_found
@@ -53,14 +52,6 @@ def refuse(problem: Problem) -> Response[str]:
     """Answer a refusal."""
     logger.info("refused", problem=problem.type)
     return problem.response()
-
-
-def _json(body: dict[str, Any]) -> Response[str]:
-    return Response(
-        status_code=HTTPStatus.OK,
-        content_type="application/json",
-        body=json.dumps(body, ensure_ascii=False),
-    )
 
 
 @logger.inject_lambda_context(correlation_id_path=correlation_paths.API_GATEWAY_REST)

@@ -11,10 +11,12 @@ from botocore.config import Config
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_s3 import S3Client
+    from types_boto3_secretsmanager import SecretsManagerClient
+    from types_boto3_sns import SNSClient
     from types_boto3_sqs import SQSClient
 
 
-# Short, so that a retry fits into an invocation.
+# Short, so that several tries of a call fit into an invocation.
 _CONFIG = Config(
     connect_timeout=1,
     read_timeout=3,
@@ -32,6 +34,18 @@ def dynamodb() -> DynamoDBClient:
 def sqs() -> SQSClient:
     """Return the SQS client."""
     return boto3.client("sqs", config=_CONFIG)
+
+
+@cache
+def sns() -> SNSClient:
+    """Return the SNS client."""
+    return boto3.client("sns", config=_CONFIG)
+
+
+@cache
+def secretsmanager() -> SecretsManagerClient:
+    """Return the Secrets Manager client."""
+    return boto3.client("secretsmanager", config=_CONFIG)
 
 
 @cache

@@ -37,6 +37,9 @@ def request_id(idempotency_key: str | None, *, scope: str) -> str:
 
 
 def stable_id(*parts: str) -> str:
-    """Return the UUID of `parts`, of which none but the first may hold a line break."""
+    """Return the UUID of `parts`: of one kind, which the first names, always as many.
+
+    None but the first may hold a line break.
+    """
     name = hashlib.sha256("\n".join(parts).encode())
     return str(uuid.UUID(bytes=name.digest()[:16]))

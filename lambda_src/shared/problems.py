@@ -6,10 +6,10 @@ import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from aws_lambda_powertools.event_handler import Response
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from aws_lambda_powertools.event_handler import Response
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -39,6 +39,9 @@ class Problem(Exception):  # noqa: N818 - the RFC's own word
 
     def response(self) -> Response[str]:
         """Return the answer to send."""
+        # Functions without an API know problems, too, and need not load what answers them.
+        from aws_lambda_powertools.event_handler import Response  # noqa: PLC0415
+
         body = {
             "type": f"urn:aws-odyssey:problem:{self.type}",
             "title": self.type.replace("-", " ").capitalize(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from http import HTTPStatus
 from typing import Any
 
@@ -109,7 +110,30 @@ def test_64_kib_are_accepted_and_one_byte_more_is_not(*, character: str, encoded
     assert read(trigger(fits if encoded else fits.decode()))["a"].startswith(character)
     problem = refusal(trigger(exceeds if encoded else exceeds.decode()))
     assert (problem.status, problem.type) == (413, "body-too-large")
-    assert "65537 bytes" in problem.detail
+    assert problem.detail == "The body has more than 65536 bytes."
+
+
+@pytest.mark.parametrize("limit", [3_000, 3_001, 3_002, 3_003])
+def test_a_limit_of_any_size_is_exact_for_what_the_gateway_encoded(limit: int) -> None:
+    def size_of(number: int) -> int:
+        event = APIGatewayProxyEvent(trigger(b"a" * number))
+        return len(requests.body_bytes(event, max_bytes=limit))
+
+    # GIVEN limits that fill up base64, and such that do not
+    assert [size_of(number) for number in (limit - 1, limit)] == [limit - 1, limit]
+    # WHEN / THEN
+    for more in (1, 2, 3, 4):
+        with pytest.raises(Problem, match=rf"body-too-large: .* more than {limit} bytes\."):
+            size_of(limit + more)
+
+
+def test_base64_that_must_be_too_long_is_not_decoded() -> None:
+    # GIVEN what is no base64, so that decoding it would be a 400
+    longest = len(base64.b64encode(b"a" * KIB_64))
+    fits, exceeds = ({**trigger("!" * n), "isBase64Encoded": True} for n in (longest, longest + 1))
+    # WHEN / THEN
+    assert refusal(fits).type == "invalid-base64"
+    assert refusal(exceeds).type == "body-too-large"
 
 
 def test_a_body_too_large_is_not_parsed() -> None:
