@@ -1,7 +1,13 @@
 """Every page is true: its shell blocks run, its links lead somewhere, its parts are fresh.
 
 The blocks run in a fresh copy of the checkout, in a folder whose name has a space, so that they
-are what a new user would see, and touch no cloud that the user has running.
+are what a new user would see, and touch no cloud that the user has running. Pages are followed by
+several readers at once, each with a copy, and so a cloud, of its own: much of a page is waiting.
+README's sections are followed one by one, because people begin at any of them; of another page
+each section builds on those before it.
+
+Three commands get arguments that are not on the page, because other tests of this suite run all
+of what they do; `NARROWED` says which and why. Every other command runs as it stands.
 """
 
 from __future__ import annotations
@@ -11,6 +17,8 @@ import os
 import re
 import shutil
 import subprocess
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,27 +29,58 @@ from odyssey_cli.target import Target
 from odyssey_cli.truth import TRUTHS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    Ran = subprocess.CompletedProcess[str]
 
 _BLOCK = re.compile(r"(?P<note><!-- not run: [^>]+ -->\n)?```sh\n(?P<script>.*?)```", re.DOTALL)
 _LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 # What a page asks for beyond this project; pinned, so that a release cannot break the pages.
 _AWS_CLI = "awscli==1.46.2"
+# What is appended to a command of a page; the command and its exit code stay the page's.
+NARROWED = {
+    # One flow is enough to see that a fresh copy sets itself up and then deploys, drives, verifies
+    # and destroys. tests/local/test_demo.py runs the demo of every flow.
+    "./odyssey demo": "event-aggregator",
+    # A test run must not start itself. This one does, and gets as far as pytest.
+    "./odyssey test": "--version",
+    # pytest imports every module of tests/unit before it deselects, so an environment made as the
+    # page says that lacks anything fails; settings and a handler then run in it. That each unit
+    # test passes does not depend on who installed the same pins: the run this is part of says it.
+    "pytest --quiet tests/unit": "-k 'test_config or test_producer'",
+}
+# They keep two cores busy: who follows a page waits about half of the time.
+_READERS = 3
 
 
-def blocks(page: Path) -> list[str]:
-    """Return the shell blocks of a page that are to be run."""
-    text = page.read_text(encoding="utf-8")
+def blocks(text: str) -> list[str]:
+    """Return the shell blocks of a text that are to be run."""
     return [match["script"] for match in _BLOCK.finditer(text) if not match["note"]]
 
 
 PAGES = [pytest.param(page, id=page.name) for page in docs.pages()]
-PAGES_WITH_BLOCKS = [pytest.param(page, id=page.name) for page in docs.pages() if blocks(page)]
 
 
-@pytest.fixture(scope="session")
-def fresh_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    copy = tmp_path_factory.mktemp("docs") / "a fresh copy"
+def walks(page: Path) -> list[tuple[str, str]]:
+    """Return what is followed in one shell: its name, and its blocks as one script."""
+    whole = page.read_text(encoding="utf-8")
+    texts = (
+        re.split(r"^(?=## )", whole, flags=re.MULTILINE) if page.name == "README.md" else [whole]
+    )
+    found = []
+    for text in texts:
+        title = text.partition("\n")[0].lstrip("# ")
+        if script := "\n".join(blocks(text)):
+            found.append((f"{page.name}: {title}", script))
+    return found
+
+
+WALKS = [pytest.param(script, id=name) for page in docs.pages() for name, script in walks(page)]
+
+
+def copied(copy: Path) -> Path:
+    """Copy what git would hand out, with what is not committed yet."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=paths.ROOT, check=True, capture_output=True, text=True,
@@ -54,42 +93,103 @@ def fresh_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
-@pytest.fixture
-def shell_environment(tmp_path: Path) -> dict[str, str]:
-    aws = tmp_path / "bin" / "aws"
-    aws.parent.mkdir()
-    aws.write_text(f'#!/bin/sh\nexec "{paths.VENV}/bin/uvx" --quiet --from {_AWS_CLI} aws "$@"\n')
-    aws.chmod(0o755)
+def shell_environment(folder: Path) -> dict[str, str]:
+    """Return the environment of a reader who has an AWS CLI, which goes into the folder."""
+    tools = {"UV_TOOL_DIR": str(folder / "tools"), "UV_TOOL_BIN_DIR": str(folder / "bin")}
+    subprocess.run(
+        [paths.VENV / "bin" / "uv", "tool", "install", "--quiet", _AWS_CLI],
+        env=os.environ | tools, check=True,
+    )  # fmt: skip
     kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("AWS_", "ODYSSEY_", "JSII_", "PYTEST_")) and name != "VIRTUAL_ENV"
     }
     own = [part for part in kept["PATH"].split(os.pathsep) if not part.startswith(str(paths.STATE))]
-    return kept | {"PATH": os.pathsep.join([str(aws.parent), *own]), "PYTHONDONTWRITEBYTECODE": ""}
+    return kept | {
+        "PATH": os.pathsep.join([str(folder / "bin"), *own]),
+        "PYTHONDONTWRITEBYTECODE": "",
+        # pip would compile all of aws-cdk-lib, which takes as long as all else that it does;
+        # Python compiles what is imported when it is.
+        "PIP_COMPILE": "0",
+    }
 
 
-@pytest.mark.parametrize("page", PAGES_WITH_BLOCKS)
-def test_every_shell_block_of_a_page_runs(
-    page: Path, fresh_copy: Path, shell_environment: dict[str, str]
-) -> None:
-    # GIVEN the page's blocks, in one shell, as somebody who follows the page would type them
-    script = "\n".join(
-        # A test run must not start itself.
-        block.replace("./odyssey test\n", "./odyssey test --version\n")
-        for block in blocks(page)
+def narrowed(script: str) -> str:
+    """Return a script with the arguments of `NARROWED` at the lines that are such a command."""
+    return "\n".join(
+        f"{line} {NARROWED[line]}" if line in NARROWED else line for line in script.split("\n")
     )
-    ended = "./odyssey down >/dev/null 2>&1"
 
-    # WHEN they run
-    ran = subprocess.run(
-        ["bash", "-euxo", "pipefail", "-c", f"trap '{ended}' EXIT\n{script}"],
-        cwd=fresh_copy, env=shell_environment, stdin=subprocess.DEVNULL,
+
+def follow(script: str, copy: Path, environment: dict[str, str]) -> Ran:
+    """Run blocks in one shell, as somebody who follows them from top to bottom does."""
+    ended = "./odyssey down >/dev/null 2>&1"
+    return subprocess.run(
+        ["bash", "-euxo", "pipefail", "-c", f"trap '{ended}' EXIT\n{narrowed(script)}"],
+        cwd=copy, env=environment, stdin=subprocess.DEVNULL,
         capture_output=True, text=True, check=False,
     )  # fmt: skip
 
-    # THEN none of them fails
+
+@pytest.fixture(scope="module", autouse=True)
+def followed(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[Ran]]]:
+    """Have what this run asks for followed, while the other tests of this module run."""
+    wanted = {
+        item.callspec.params["script"]
+        for item in request.session.items
+        if getattr(item, "originalname", "") == test_every_shell_block_of_a_page_runs.__name__
+    }
+    if not wanted:
+        yield {}
+        return
+    environment = shell_environment(tmp_path_factory.mktemp("reader"))
+    copies: SimpleQueue[Path] = SimpleQueue()
+    for number in range(min(_READERS, len(wanted))):
+        copies.put(copied(tmp_path_factory.mktemp("docs") / f"a fresh copy {number}"))
+
+    def read(script: str) -> Ran:
+        copy = copies.get()
+        try:
+            return follow(script, copy, environment)
+        finally:
+            copies.put(copy)
+
+    # The longest first, so that no long one is left for the end.
+    longest_first = sorted(wanted, key=len, reverse=True)
+    pool = ThreadPoolExecutor(copies.qsize())
+    try:
+        yield {script: pool.submit(read, script) for script in longest_first}
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@pytest.mark.parametrize("script", WALKS)
+def test_every_shell_block_of_a_page_runs(script: str, followed: dict[str, Future[Ran]]) -> None:
+    # WHEN somebody follows the page
+    ran = followed[script].result()
+
+    # THEN no command fails
     assert ran.returncode == 0, ran.stdout[-4000:] + ran.stderr[-4000:]
+
+
+def test_every_narrowed_command_is_on_a_page() -> None:
+    # GIVEN the lines of all blocks that run
+    lines = {
+        line for page in docs.pages() for _, script in walks(page) for line in script.split("\n")
+    }
+
+    # THEN none of the commands that get arguments has been reworded, and so runs in full again
+    assert NARROWED.keys() - lines == set()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_of_a_page_is_in_what_is_followed(page: Path) -> None:
+    followed = "\n".join(script for _, script in walks(page))
+
+    assert followed == "\n".join(blocks(page.read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize("page", PAGES)
