@@ -24,14 +24,18 @@ from typing import cast
 
 from local_cloud import (
     access_denied,
+    async_invocations,
     batch_actions,
     binary_media,
     buckets,
     clock,
+    code_folders,
+    environments,
     event_loop,
     faults,
     function_errors,
     ground,
+    http_apis,
     iam_groups,
     managed_keys,
     mappings,
@@ -39,24 +43,34 @@ from local_cloud import (
     permissions,
     queue_poller,
     seclusion,
+    secret_values,
     settling,
+    sns_delivery,
     stream_poller,
+    topic_attributes,
     transport,
 )
 
 PORT_TAKEN = 98
 _PIECES = (
     access_denied,
+    async_invocations,
     batch_actions,
     binary_media,
     buckets,
+    code_folders,
+    environments,
     function_errors,
+    http_apis,
     iam_groups,
     managed_keys,
     objects,
     queue_poller,
+    secret_values,
     settling,
+    sns_delivery,
     stream_poller,
+    topic_attributes,
 )
 _GROUND = (seclusion, clock, mappings, permissions, *_PIECES)
 _HOOKS = tuple(hook for piece in _GROUND for hook in piece.HOOKS)

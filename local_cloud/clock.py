@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     Action = Callable[[dict[str, Any], str], Any]
 
 _SQS = "ministack.services.sqs"
-_LAMBDA = "ministack.services.lambda_svc"
 _COLLECT = Hook(_SQS, "_collect_msgs", ("q", "max_n", "vis_timeout"))
 _QUEUE_DELAY = Hook(_SQS, "queue_delay", ("q",))
 _SEND = Hook(_SQS, "_act_send_message", ("data", "qurl"))
@@ -41,8 +40,6 @@ _CHANGE = Hook(_SQS, "_act_change_visibility", ("data", "qurl"))
 _CHANGE_BATCH = Hook(_SQS, "_act_change_visibility_batch", ("data", "qurl"))
 _GET_QUEUE = Hook(_SQS, "_get_q", ("url", "action"))
 _ACTIONS = Hook(_SQS, "_HANDLERS")
-_ASYNC_BASE = Hook(_LAMBDA, "_LAMBDA_ASYNC_RETRY_BASE_SECONDS")
-_ASYNC_MAX = Hook(_LAMBDA, "_LAMBDA_ASYNC_RETRY_MAX_SECONDS")
 _WAKE = Hook("ministack.core.concurrency", "esm_wake")
 HOOKS = (
     _COLLECT,
@@ -53,8 +50,6 @@ HOOKS = (
     _CHANGE_BATCH,
     _GET_QUEUE,
     _ACTIONS,
-    _ASYNC_BASE,
-    _ASYNC_MAX,
     _WAKE,
 )
 
@@ -109,7 +104,7 @@ def release(message: Message) -> None:
 
 
 def install(by: float) -> None:
-    """Scale the waits of queues and asynchronous invokes.
+    """Scale the waits of queues, and tell the others by how much.
 
     Args:
         by: How many times faster they end.
@@ -119,8 +114,6 @@ def install(by: float) -> None:
     threading.Thread(target=_ring, daemon=True, name="odyssey-clock").start()
     _COLLECT.replace(_with_short_visibility)
     _QUEUE_DELAY.replace(lambda delay: lambda queue: delay(queue) / _scale)
-    _ASYNC_BASE.replace(lambda _: 60 / _scale)
-    _ASYNC_MAX.replace(lambda _: 300 / _scale)
     for action, hook, make in (
         ("SendMessage", _SEND, _with_short_delay),
         ("ReceiveMessage", _RECEIVE, _with_short_poll),

@@ -13,6 +13,7 @@ from local_cloud.ground import Hook, find
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
 _LAMBDA = "ministack.services.lambda_svc"
 _MAPPINGS = Hook(_LAMBDA, "_esms")
@@ -90,16 +91,21 @@ class Mapping:
         """Show what came of the last try, as GetEventSourceMapping does."""
         self.stored["LastProcessingResult"] = result
 
-    @contextmanager
-    def scope(self) -> Iterator[None]:
+    def scope(self) -> AbstractContextManager[None]:
         """Look at MiniStack's state as the mapping's account and region."""
-        tokens = [(find(_ACCOUNT), self.account), (find(_REGION), self.region)]
-        undo = [(variable, variable.set(value)) for variable, value in tokens]
-        try:
-            yield
-        finally:
-            for variable, token in undo:
-                variable.reset(token)
+        return scope_of(self.account, self.region)
+
+
+@contextmanager
+def scope_of(account: str, region: str) -> Iterator[None]:
+    """Look at MiniStack's state as this account and region."""
+    tokens = [(find(_ACCOUNT), account), (find(_REGION), region)]
+    undo = [(variable, variable.set(value)) for variable, value in tokens]
+    try:
+        yield
+    finally:
+        for variable, token in undo:
+            variable.reset(token)
 
 
 def all_of(service: str) -> list[Mapping]:
@@ -108,12 +114,16 @@ def all_of(service: str) -> list[Mapping]:
     return [mapping for mapping in found if mapping.source.split(":")[2:3] == [service]]
 
 
+def over_tls() -> None:
+    """Let policies see what this thread does as done over TLS, as services do it."""
+    find(_ORIGIN)("127.0.0.1", True)
+
+
 def in_background(work: Callable[..., None], *arguments: object) -> None:
     """Run `work` on a thread of its own, in the current scope; it may run functions."""
 
     def run() -> None:
-        # What Lambda does in a role's name, it does over TLS.
-        find(_ORIGIN)("127.0.0.1", True)
+        over_tls()
         work(*arguments)
 
     find(_SPAWN)(run, thread_name="odyssey-delivery")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 _LAMBDA = "https://docs.aws.amazon.com/lambda/latest/dg/"
+_SNS = "https://docs.aws.amazon.com/sns/latest/dg/"
+_GATEWAY = "https://docs.aws.amazon.com/apigateway/latest/developerguide/"
 _SQS = "https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/"
 
 
@@ -52,3 +54,27 @@ QUEUE_ERRORS = Page(
 VISIBILITY = Page("Amazon SQS visibility timeout", f"{_SQS}sqs-visibility-timeout.html")
 DEAD_LETTERS = Page("Using dead-letter queues in Amazon SQS", f"{_SQS}sqs-dead-letter-queues.html")
 FIFO = Page("FIFO queue delivery logic", f"{_SQS}FIFO-queues-understanding-logic.html")
+ASYNC_ERRORS = Page(
+    "How Lambda handles errors and retries with asynchronous invocation",
+    f"{_LAMBDA}invocation-async-error-handling.html",
+)
+ASYNC_SETTINGS = Page(
+    "Configuring error handling settings for Lambda asynchronous invocations",
+    f"{_LAMBDA}invocation-async-configuring.html",
+)
+ASYNC_RECORDS = Page(
+    "Capturing records of Lambda asynchronous invocations",
+    f"{_LAMBDA}invocation-async-retain-records.html",
+)
+SNS_RETRIES = Page(
+    "Amazon SNS message delivery retries", f"{_SNS}sns-message-delivery-retries.html"
+)
+SNS_DEAD_LETTERS = Page("Amazon SNS dead-letter queues", f"{_SNS}sns-dead-letter-queues.html")
+HTTP_API = Page(
+    "Create AWS Lambda proxy integrations for HTTP APIs in API Gateway",
+    f"{_GATEWAY}http-api-develop-integrations-lambda.html",
+)
+HTTP_API_ERRORS = Page(
+    "Troubleshooting issues with HTTP API Lambda integrations",
+    f"{_GATEWAY}http-api-troubleshooting-lambda.html",
+)
