@@ -10,6 +10,7 @@ from odyssey_constructs.config import Config
 from stacks.discovery import Discovery
 from stacks.event_aggregator import EventAggregator
 from stacks.operations import Operations
+from stacks.pubsub import PubSub
 
 
 def build(app: App) -> None:
@@ -21,8 +22,9 @@ def build(app: App) -> None:
     for system in [
         EventAggregator(app, "EventAggregator", config=config),
         Discovery(app, "Discovery", config=config),
+        PubSub(app, "PubSub", config=config),
     ]:
-        # Its parameter names the alarm topic, its role lets the API log.
+        # Its parameter names the alarm topic, its role lets a REST API log.
         system.add_stack_dependency(operations)
 
 

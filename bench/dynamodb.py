@@ -67,14 +67,15 @@ class CountingDynamoDB:
 
     def attach(self, events: BaseEventHooks) -> None:
         """Answer every call of the clients that come from these events' session."""
-        events.register("before-call", self._answer)  # type: ignore[arg-type]
+        events.register("before-call", self.answer)  # type: ignore[arg-type]
 
-    def _answer(
+    def answer(
         self,
         model: Any,  # noqa: ANN401 - botocore has no types
         params: dict[str, Any],
         **_: object,
     ) -> tuple[Answer, dict[str, Any]]:
+        """Answer a call in botocore's place."""
         self.tally.calls[model.name] += 1
         request = json.loads(params["body"])
         match model.name:

@@ -26,6 +26,7 @@ _KINDS = {
     "alarm": "AWS::CloudWatch::Alarm",
     "dashboard": "AWS::CloudWatch::Dashboard",
     "key": "AWS::KMS::Key",
+    "secret": "AWS::SecretsManager::Secret",
 }
 FREE = (
     f"the free tier ({PRICES['alarm'].free:.0f} alarms, {PRICES['dashboard'].free:.0f} dashboards, "

@@ -94,11 +94,11 @@ def feed(job: Job, printed: io.StringIO) -> tuple[Counts, list[Counts]]:
     """
     os.environ.update(job.environment)
     table = CountingDynamoDB(job.indexes)
-    _session(table)
+    session(table)
 
     producer = Counts(invocations=job.events, events=job.events)
     module = importlib.import_module(PRODUCER)
-    with _counted(producer, table, printed):
+    with counted(producer, table, printed):
         for number in range(job.events):
             answer = module.handler(_request(number, number % job.groups), Context())
             if answer["statusCode"] != 202:  # noqa: PLR2004 - Accepted
@@ -118,27 +118,28 @@ def _aggregate(
     printed: io.StringIO,
 ) -> Counts:
     table = CountingDynamoDB(job.indexes)
-    _session(table)
+    session(table)
     counts = Counts(invocations=len(batches), events=sum(batches))
     new = _new_events(items)
-    with _counted(counts, table, printed):
+    with counted(counts, table, printed):
         for size in batches:
             answer = module.handler(_batch(itertools.islice(new, size)), Context())
             if answer and answer.get("batchItemFailures"):
                 raise AssertionError(f"The aggregator returned records: {answer}")
-    counted = sum(
+    total = sum(
         int(item["item_count"]["N"])
         for items_of_table in table.tables.values()
         for item in items_of_table.values()
         if "item_count" in item
     )
-    if counted != counts.events:
-        raise AssertionError(f"{counts.events} events were fed, {counted} were counted.")
+    if total != counts.events:
+        raise AssertionError(f"{counts.events} events were fed, {total} were counted.")
     return counts
 
 
 @contextlib.contextmanager
-def _counted(counts: Counts, table: CountingDynamoDB, printed: io.StringIO) -> Iterator[None]:
+def counted(counts: Counts, table: CountingDynamoDB, printed: io.StringIO) -> Iterator[None]:
+    """Fill `counts` with what is asked of `table` and printed within."""
     table.tally = Tally()
     printed.seek(0)
     printed.truncate()
@@ -150,7 +151,7 @@ def _counted(counts: Counts, table: CountingDynamoDB, printed: io.StringIO) -> I
     counts.metrics = sorted(metric_names(text))
 
 
-def _session(table: CountingDynamoDB) -> None:
+def session(table: CountingDynamoDB) -> None:
     """Have every client that is made from now on answered by `table`."""
     import boto3  # noqa: PLC0415 - after the environment is set
 

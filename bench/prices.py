@@ -62,6 +62,12 @@ PRICES = {
         usd=3.50, per=MILLION, unit="requests of a REST API", page="Amazon API Gateway pricing",
         sure="AWS page", note="a million a month are free in an account's first twelve months",
     ),
+    "http_api": Price(
+        service="API Gateway",
+        usd=1.00, per=MILLION, unit="requests of an HTTP API", page="Amazon API Gateway pricing",
+        sure="quoted",
+        note="up to 512 KB each; a million a month are free in an account's first twelve months",
+    ),
     "lambda": Price(
         service="Lambda",
         usd=0.20, per=MILLION, unit="invocations", page="AWS Lambda pricing", sure="quoted",
@@ -109,6 +115,16 @@ PRICES = {
         page="Amazon SQS pricing", sure="quoted", free=1e6,
         note="a batch of ten is one request up to 64 KB; a receive that returns nothing counts",
     ),
+    "publish": Price(
+        service="SNS",
+        usd=0.50, per=MILLION, unit="publishes to a standard topic", page="Amazon SNS pricing",
+        sure="quoted", free=1e6, note="up to 64 KB each",
+    ),
+    "deliver": Price(
+        service="SNS",
+        usd=0, per=MILLION, unit="deliveries to functions", page="Amazon SNS pricing",
+        sure="not confirmed",
+    ),
     "s3_put": Price(
         service="S3",
         usd=0.005, per=1000, unit="PUT, COPY, POST and LIST requests",
@@ -143,6 +159,20 @@ PRICES = {
         usd=1.00, unit="customer-managed keys a month",
         page="AWS Key Management Service pricing", sure="AWS page",
         note="the first two rotations add 1 USD a month each (not confirmed)",
+    ),
+    "kms": Price(
+        service="KMS",
+        usd=0.03, per=10_000, unit="requests to KMS", page="AWS Key Management Service pricing",
+        sure="quoted", free=20_000, note="the keys that AWS manages cost nothing else",
+    ),
+    "secret": Price(
+        service="Secrets Manager",
+        usd=0.40, unit="secrets a month", page="AWS Secrets Manager pricing", sure="quoted",
+    ),
+    "secret_read": Price(
+        service="Secrets Manager",
+        usd=0.05, per=10_000, unit="reads of secrets", page="AWS Secrets Manager pricing",
+        sure="quoted",
     ),
 }  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench import bundles, discovery, events, idle, startup, synth
+from bench import bundles, discovery, events, idle, pubsub, startup, synth
 from bench.figures import Row, not_measured
 from bench.template import Template
 from odyssey_cli import cdk
@@ -12,7 +12,7 @@ from odyssey_cli import cdk
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-AGGREGATOR, DISCOVERY = "EventAggregator", "Discovery"
+AGGREGATOR, DISCOVERY, PUBSUB = "EventAggregator", "Discovery", "PubSub"
 STAGES = ("dev", "prod")
 
 
@@ -30,6 +30,7 @@ class Bench:
         self._stages: dict[str, list[Template]] = {}
         self._events: events.Measured | None = None
         self._items: discovery.Measured | None = None
+        self._messages: pubsub.Measured | None = None
 
     @property
     def rows(self) -> dict[str, Callable[[], Iterable[Row]]]:
@@ -66,10 +67,12 @@ class Bench:
     def _calls(self) -> Iterator[Row]:
         yield from events.call_rows(self._fed_events())
         yield from discovery.call_rows(self._sent_items())
+        yield from pubsub.call_rows(self._said_messages())
 
     def _cost(self) -> Iterator[Row]:
         yield from events.cost_rows(self._fed_events())
         yield from discovery.cost_rows(self._sent_items())
+        yield from pubsub.cost_rows(self._said_messages())
         yield from idle.rows({stage: self._stacks(stage) for stage in STAGES})
 
     def _fed_events(self) -> events.Measured:
@@ -85,3 +88,10 @@ class Bench:
             self._say("sending items, some seconds")
             self._items = discovery.measure(template)
         return self._items
+
+    def _said_messages(self) -> pubsub.Measured:
+        if self._messages is None:
+            template = self._template(PUBSUB)
+            self._say("saying messages, some seconds")
+            self._messages = pubsub.measure(template)
+        return self._messages

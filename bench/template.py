@@ -9,6 +9,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
+# What says the format of an API's access log, by the type of its stage.
+_ACCESS_LOGS = {
+    "AWS::ApiGateway::Stage": "AccessLogSetting",
+    "AWS::ApiGatewayV2::Stage": "AccessLogSettings",
+}
+
 
 @dataclass(frozen=True)
 class Template:
@@ -81,8 +87,11 @@ class Template:
 
     def access_log_bytes(self) -> int:
         """Return the length of an access-log line: its format's, whose names stand for values."""
-        stages = self.of_type("AWS::ApiGateway::Stage").values()
-        formats = [each.get("AccessLogSetting", {}).get("Format", "") for each in stages]
+        formats = [
+            each.get(setting, {}).get("Format", "")
+            for kind, setting in _ACCESS_LOGS.items()
+            for each in self.of_type(kind).values()
+        ]
         return max((len(_text(each)) for each in formats), default=0)
 
 

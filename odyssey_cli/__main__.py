@@ -17,6 +17,7 @@ from odyssey_cli.commands import (  # noqa: E402
     discovery,
     failures,
     maintenance,
+    pubsub,
     stacks,
 )
 from odyssey_cli.console import err, plain  # noqa: E402
@@ -38,7 +39,17 @@ def options(
     """Options of every command."""
 
 
-for _commands in (demo, maintenance, cloud, stacks, failures, aggregator, discovery, bench):
+for _commands in (
+    demo,
+    maintenance,
+    cloud,
+    stacks,
+    failures,
+    aggregator,
+    discovery,
+    pubsub,
+    bench,
+):
     _commands.register(app)
 
 

@@ -1,8 +1,9 @@
 """Draws a stack from its synthesized template, so that the picture cannot lie.
 
 Nodes are what holds or moves data, and the clients outside AWS; edges are the wiring that the
-template itself declares: methods and their functions, event source mappings, failure
-destinations, dead-letter queues, and the calls that the roles allow on what holds data.
+template itself declares: routes and their functions, event source mappings, subscriptions, failure
+destinations, dead-letter queues, and the calls that the roles allow on what holds data. A line
+without a label joins a secret and those who may read it: who shares one can prove it.
 """
 
 from __future__ import annotations
@@ -17,14 +18,24 @@ if TYPE_CHECKING:
 
 _SHAPES = {
     "AWS::ApiGateway::RestApi": ('(["', '"])'),
+    "AWS::ApiGatewayV2::Api": ('(["', '"])'),
     "AWS::Lambda::Function": ('["', '"]'),
+    "AWS::SNS::Topic": ('(("', '"))'),
     "AWS::DynamoDB::Table": ('[("', '")]'),
     "AWS::SQS::Queue": ('>"', '"]'),
     "AWS::S3::Bucket": ('[/"', '"/]'),
+    "AWS::SecretsManager::Secret": ('[["', '"]]'),
     # Only clients' roles are drawn; the functions stand for theirs.
     "AWS::IAM::Role": ('{{"', '"}}'),
 }
-_HOLDS_DATA = {"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SQS::Queue"}
+_SECRET = "AWS::SecretsManager::Secret"  # noqa: S105 - a type
+_HOLDS_DATA = {
+    "AWS::DynamoDB::Table",
+    "AWS::S3::Bucket",
+    "AWS::SNS::Topic",
+    "AWS::SQS::Queue",
+    _SECRET,
+}
 # Event source mappings make these, which have edges of their own, or they belong to a receive.
 _NOT_DRAWN = {
     "dynamodb:DescribeStream",
@@ -36,7 +47,8 @@ _NOT_DRAWN = {
     "sqs:GetQueueAttributes",
 }
 Resources = dict[str, dict[str, Any]]
-_KINDS = {"Api", "Bucket", "Function", "Queue", "Role", "Table"}
+_KINDS = {"Api", "Bucket", "Function", "Queue", "Role", "Secret", "Table", "Topic"}
+_GIVEN_UP = '-. "given up" .->'
 # Logical id, arrow with its label, logical id.
 Edge = tuple[str, str, str]
 
@@ -55,7 +67,14 @@ def mermaid(template: Path) -> str:
     for logical_id, label in labels.items():
         opening, closing = _SHAPES[resources[logical_id]["Type"]]
         lines.append(f"{names[logical_id]}{opening}{label}{closing}")
-    wired = [*_routes(resources), *_mappings(resources), *_dead_letters(resources)]
+    wired = [
+        *_methods(resources),
+        *_routes(resources),
+        *_mappings(resources),
+        *_subscriptions(resources),
+        *_attempts(resources),
+        *_dead_letters(resources),
+    ]
     for source, arrow, target in [*wired, *_calls(resources, wired)]:
         if source in names:
             lines.append(f"{names[source]} {arrow} {names[target]}")
@@ -85,7 +104,7 @@ def _hidden(resources: Resources) -> set[str]:
     return helpers | services
 
 
-def _routes(resources: Resources) -> Iterator[Edge]:
+def _methods(resources: Resources) -> Iterator[Edge]:
     for method in _of(resources, "AWS::ApiGateway::Method"):
         [function] = [
             target
@@ -94,6 +113,13 @@ def _routes(resources: Resources) -> Iterator[Edge]:
         ]
         path = _path(resources, method["ResourceId"]["Ref"])
         yield method["RestApiId"]["Ref"], f'-- "{method["HttpMethod"]} {path}" -->', function
+
+
+def _routes(resources: Resources) -> Iterator[Edge]:
+    for route in _of(resources, "AWS::ApiGatewayV2::Route"):
+        [integration] = _referenced(route["Target"])
+        [function] = _referenced(resources[integration]["Properties"]["IntegrationUri"])
+        yield route["ApiId"]["Ref"], f'-- "{route["RouteKey"]}" -->', function
 
 
 def _path(resources: Resources, resource_id: str) -> str:
@@ -116,7 +142,26 @@ def _mappings(resources: Resources) -> Iterator[Edge]:
         yield source, f'== "{label}" ==>', function
         failure = mapping.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
         for queue in _referenced(failure):
-            yield function, '-. "given up" .->', queue
+            yield function, _GIVEN_UP, queue
+
+
+def _subscriptions(resources: Resources) -> Iterator[Edge]:
+    for subscription in _of(resources, "AWS::SNS::Subscription"):
+        [topic] = _referenced(subscription["TopicArn"])
+        # An address outside the stack is text.
+        for function in _referenced(subscription["Endpoint"]):
+            only = ", ".join(subscription.get("FilterPolicy", {}))
+            yield topic, f'== "messages{f", by {only}" if only else ""}" ==>', function
+        policy = subscription.get("RedrivePolicy", {})
+        for queue in _referenced(policy.get("deadLetterTargetArn")):
+            yield topic, _GIVEN_UP, queue
+
+
+def _attempts(resources: Resources) -> Iterator[Edge]:
+    for config in _of(resources, "AWS::Lambda::EventInvokeConfig"):
+        [function] = _referenced(config["FunctionName"])
+        for queue in _referenced(config.get("DestinationConfig", {}).get("OnFailure")):
+            yield function, _GIVEN_UP, queue
 
 
 def _dead_letters(resources: Resources) -> Iterator[Edge]:
@@ -124,7 +169,7 @@ def _dead_letters(resources: Resources) -> Iterator[Edge]:
         if resource["Type"] == "AWS::SQS::Queue":
             policy = resource["Properties"].get("RedrivePolicy", {})
             for queue in _referenced(policy.get("deadLetterTargetArn")):
-                yield logical_id, '-. "given up" .->', queue
+                yield logical_id, _GIVEN_UP, queue
 
 
 def _calls(resources: Resources, wired: list[Edge]) -> Iterator[Edge]:
@@ -144,7 +189,9 @@ def _calls(resources: Resources, wired: list[Edge]) -> Iterator[Edge]:
                 ]
     for (who, holder), names in calls.items():
         kind = resources[holder]["Type"]
-        if names and not (kind == "AWS::SQS::Queue" and (who, holder) in connected):
+        if kind == _SECRET:
+            yield holder, "-.-", who
+        elif names and not (kind == "AWS::SQS::Queue" and (who, holder) in connected):
             reads = names == ["ReceiveMessage"]
             source, target = (holder, who) if reads else (who, holder)
             yield source, f'-- "{", ".join(names)}" -->', target

@@ -1,9 +1,10 @@
 """What could not be processed: finding it, showing it, and bringing it back.
 
-Three kinds of message wait in a stack's failure queues:
+Four kinds of message wait in a stack's failure queues:
 
 - a *reject* carries the original record and the cause for which a handler refused it;
 - a *pointer* names the stream records of a batch that Lambda gave up, by shard and numbers;
+- a *delivery* holds a topic's message that did not get through to a subscribed function;
 - a *dead letter* is a queue's own message, unchanged.
 """
 
@@ -16,21 +17,20 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from odyssey_cli import topic_deliveries
+from odyssey_cli.invocations import hand_over
 from odyssey_cli.stream_records import Read, read_records
+from odyssey_cli.topic_deliveries import NotDeliverable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    from botocore.config import Config
 
     from odyssey_cli.target import Target
 
 # While messages are worked on nobody else sees them; long enough for a few thousand.
 _HOLD_SECONDS = 3_600
-# Synchronous invocations take 6 MB ("Lambda quotas", 2026-11-21); the records are not all of it.
-_MAX_PAYLOAD = 4_000_000
-# A function runs for 15 minutes at most ("Lambda quotas", 2026-11-21).
-_LONGEST_INVOKE = 910
+# How reading a message fails that is not what its queue is for.
+_UNREADABLE = (KeyError, TypeError, ValueError, AttributeError)
 REJECTS_OUTPUT = "RejectsQueueUrl"
 
 
@@ -39,6 +39,7 @@ class Kind(StrEnum):
 
     REJECTS = "rejects"
     POINTERS = "stream batches"
+    DELIVERIES = "topic deliveries"
     DEAD_LETTERS = "dead letters"
 
 
@@ -50,6 +51,7 @@ class FailureQueue:
         url: its address.
         kind: what it holds.
         mappings: the event source mappings of the stack whose failures may be in it.
+        functions: the names of the functions that may have to do with what is in it.
         source: for dead letters, the address of the queue they come from.
         max_receives: for dead letters, how often that queue lets a message be received.
     """
@@ -57,6 +59,7 @@ class FailureQueue:
     url: str
     kind: Kind
     mappings: tuple[dict[str, Any], ...] = ()
+    functions: tuple[str, ...] = ()
     source: str = ""
     max_receives: int = 0
 
@@ -73,7 +76,7 @@ class Failure:
         """The body, parsed if it is JSON."""
         try:
             return json.loads(self.message["Body"])
-        except ValueError:
+        except (ValueError, RecursionError):
             return self.message["Body"]
 
     @property
@@ -81,19 +84,38 @@ class Failure:
         """Why it is there."""
         if self.queue.kind is Kind.REJECTS:
             return self.attribute("cause") or "unknown"
-        if self.queue.kind is Kind.POINTERS:
+        if self.queue.kind is Kind.DEAD_LETTERS:
+            return f"given up after {self.queue.max_receives} receives"
+        try:
+            if self.queue.kind is Kind.DELIVERIES:
+                return self.delivery.cause
             return str(self.body["requestContext"]["condition"])
-        return f"given up after {self.queue.max_receives} receives"
+        except _UNREADABLE:
+            return "unknown: the message cannot be read"
 
     @property
     def what(self) -> str:
         """What is affected."""
         if self.queue.kind is Kind.REJECTS:
             return f"event {self.attribute('event_id') or 'without id'}"
-        if self.queue.kind is Kind.POINTERS:
-            info = batch_info(self.body)
-            return f"{info['batchSize']} records from {info['startSequenceNumber']}"
+        try:
+            if self.queue.kind is Kind.DELIVERIES:
+                return self.delivery.what
+            if self.queue.kind is Kind.POINTERS:
+                info = batch_info(self.body)
+                return f"{info['batchSize']} records from {info['startSequenceNumber']}"
+        except _UNREADABLE:
+            pass
         return f"message {self.message['MessageId']}"
+
+    @property
+    def delivery(self) -> topic_deliveries.Delivery:
+        """The delivery that it is of.
+
+        Raises:
+            NotDeliverable: it is of none.
+        """
+        return topic_deliveries.read(self.body, self.attribute)
 
     @property
     def since(self) -> str:
@@ -155,13 +177,19 @@ def discover(target: Target, stack: str) -> list[FailureQueue]:
         if "RedrivePolicy" in attributes:
             policy = json.loads(attributes["RedrivePolicy"])
             sources[policy["deadLetterTargetArn"]] = url, int(policy["maxReceiveCount"])
+    of_stack = tuple(resources.get("AWS::Lambda::Function", []))
+    # Most stacks have none of these, and are spared the calls.
+    asynchronous = of_stack if "AWS::Lambda::EventInvokeConfig" in resources else ()
+    invoked = _async_destinations(functions, asynchronous)
     found = []
     for url, arn in arns.items():
         given_up = tuple(each for each in mappings if _destination(each) == arn)
         if _name(url) == _name(outputs.get(REJECTS_OUTPUT, "")):
-            found.append(FailureQueue(url, Kind.REJECTS, tuple(mappings)))
+            found.append(FailureQueue(url, Kind.REJECTS, tuple(mappings), of_stack))
         elif given_up:
             found.append(FailureQueue(url, Kind.POINTERS, given_up))
+        elif arn in invoked:
+            found.append(FailureQueue(url, Kind.DELIVERIES, functions=tuple(invoked[arn])))
         elif arn in sources:
             source, receives = sources[arn]
             found.append(FailureQueue(url, Kind.DEAD_LETTERS, source=source, max_receives=receives))
@@ -219,10 +247,10 @@ def rejected_again(
     """Return what became of rejects once it is known which are in the queue again."""
     waiting = collect(target, queue)
     release(target, waiting)
-    causes = {each.attribute("event_id"): each.cause for each in waiting}
+    causes = {_identity(each): each.cause for each in waiting}
     return [
-        Redriven(each.failure, Result.REJECTED, causes[event_id])
-        if each.result is Result.DONE and (event_id := each.failure.attribute("event_id")) in causes
+        Redriven(each.failure, Result.REJECTED, causes[identity])
+        if each.result is Result.DONE and (identity := _identity(each.failure)) in causes
         else each
         for each in redriven
     ]
@@ -257,23 +285,15 @@ def redrive(target: Target, failure: Failure) -> Redriven:
 
 def _process(target: Target, failure: Failure) -> Redriven:
     try:
-        mapping, read = _records(target, failure)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        function, read = _work(target, failure)
+    except NotDeliverable as error:
+        return Redriven(failure, Result.FAILED, str(error))
+    except _UNREADABLE as error:
         # One message that cannot be read must not keep the others from coming back.
         return Redriven(failure, Result.FAILED, f"the message cannot be read: {error!r}")
-    if mapping is None:
-        return Redriven(failure, Result.FAILED, "no mapping of the stack reads its source any more")
-    functions = target.client("lambda", config=_patient())
-    for batch in _batches(read.records):
-        answer = functions.invoke(
-            FunctionName=mapping["FunctionArn"], Payload=json.dumps({"Records": batch})
-        )
-        said = json.loads(answer["Payload"].read() or "null")
-        if "FunctionError" in answer:
-            return Redriven(failure, Result.FAILED, str(said.get("errorMessage", said)))
-        failed = (said or {}).get("batchItemFailures") or []
-        if failed:
-            return Redriven(failure, Result.FAILED, f"{len(failed)} of {len(batch)} records")
+    problem = hand_over(target, function, read.records)
+    if problem is not None:
+        return Redriven(failure, Result.FAILED, problem)
     if not read.complete:
         of = batch_info(failure.body)["batchSize"]
         return Redriven(
@@ -282,37 +302,47 @@ def _process(target: Target, failure: Failure) -> Redriven:
     return Redriven(failure, Result.DONE)
 
 
-def _patient() -> Config:
-    """Wait longer than any function runs, and never invoke twice for one answer."""
-    from botocore.config import Config  # noqa: PLC0415 - see odyssey_cli.target
+def _work(target: Target, failure: Failure) -> tuple[str, Read]:
+    """Return the function that a failure is for, and the records that it is to be handed.
 
-    return Config(read_timeout=_LONGEST_INVOKE, retries={"total_max_attempts": 1})
-
-
-def _records(target: Target, failure: Failure) -> tuple[dict[str, Any] | None, Read]:
-    is_reject = failure.queue.kind is Kind.REJECTS
-    info = {} if is_reject else batch_info(failure.body)
-    source = failure.body["eventSourceARN"] if is_reject else info["streamArn"]
-    for mapping in failure.queue.mappings:
+    A topic's message goes to the one function that has not processed it. Published again it
+    would come to all subscribers, of which the others have had it.
+    """
+    queue, body = failure.queue, failure.body
+    if queue.kind is Kind.DELIVERIES:
+        delivery = failure.delivery
+        function = delivery.function or _only(queue.functions)
+        return _known(function, queue), Read(delivery.records, complete=True)
+    if queue.kind is Kind.REJECTS and topic_deliveries.is_record(body):
+        return _known(failure.attribute("source"), queue), Read([body], complete=True)
+    is_reject = queue.kind is Kind.REJECTS
+    info = {} if is_reject else batch_info(body)
+    source = body["eventSourceARN"] if is_reject else info["streamArn"]
+    for mapping in queue.mappings:
         if mapping["EventSourceArn"] == source:
             if is_reject:
-                return mapping, Read([failure.body], complete=True)
-            return mapping, read_records(target, info, mapping)
-    return None, Read([], complete=False)
+                return mapping["FunctionArn"], Read([body], complete=True)
+            return mapping["FunctionArn"], read_records(target, info, mapping)
+    raise NotDeliverable("no mapping of the stack reads its source any more")
 
 
-def _batches(records: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    batch: list[dict[str, Any]] = []
-    size = 0
-    for record in records:
-        length = len(json.dumps(record))
-        if batch and size + length > _MAX_PAYLOAD:
-            yield batch
-            batch, size = [], 0
-        batch.append(record)
-        size += length
-    if batch:
-        yield batch
+def _only(functions: tuple[str, ...]) -> str:
+    if len(functions) != 1:
+        raise NotDeliverable(f"it does not say which of {len(functions)} functions it is for")
+    return functions[0]
+
+
+def _known(function: str, queue: FailureQueue) -> str:
+    """Return `function` if failures of it may be in `queue`: a message may name any."""
+    if function not in queue.functions:
+        raise NotDeliverable(f"its function {function!r} is none of those that the queue is for")
+    return function
+
+
+def _identity(reject: Failure) -> tuple[str, str]:
+    """Return what a reject is known by; a topic's message can be one for each subscriber."""
+    of_topic = topic_deliveries.is_record(reject.body)
+    return reject.attribute("event_id"), reject.attribute("source") if of_topic else ""
 
 
 def _send_back(target: Target, failure: Failure) -> None:
@@ -328,7 +358,20 @@ def _send_back(target: Target, failure: Failure) -> None:
     target.client("sqs").send_message(**request)
 
 
+def _async_destinations(functions: Any, names: Iterable[str]) -> dict[str, list[str]]:  # noqa: ANN401 - a client
+    """Return where Lambda puts failed asynchronous invocations: names of functions by ARN."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        try:
+            config = functions.get_function_event_invoke_config(FunctionName=name)
+        except functions.exceptions.ResourceNotFoundException:
+            continue
+        found.setdefault(_destination(config), []).append(name)
+    return found
+
+
 def _destination(mapping: dict[str, Any]) -> str:
+    """Return where the failures of an event source mapping or a function go, "" if nowhere."""
     config = mapping.get("DestinationConfig") or {}
     return str((config.get("OnFailure") or {}).get("Destination", ""))
 

@@ -45,6 +45,19 @@ TRUTHS = (
         ("binary_media", "access_denied", "function_errors"),
     ),
     Truth(
+        "HTTP API",
+        (
+            "AWS::ApiGatewayV2::Api",
+            "AWS::ApiGatewayV2::Route",
+            "AWS::ApiGatewayV2::Integration",
+            "AWS::ApiGatewayV2::Stage",
+        ),
+        "routes, payload format 2.0, forms and JSON byte for byte, parameters of paths, the "
+        "gateway's own 404, 413, 500 and 503, permission to call the function",
+        "throttle (429), access log; how often AWS decodes a path",
+        ("http_apis",),
+    ),
+    Truth(
         "Functions",
         (
             "AWS::Lambda::Function",
@@ -55,7 +68,7 @@ TRUTHS = (
         ),
         "the real bundles, each under its own role, IAM enforced on every call; logs",
         "Python 3.13 and arm64 (they run on the Python of this machine), memory, log retention",
-        ("seclusion",),
+        ("seclusion", "environments", "code_folders"),
     ),
     Truth(
         "Tables",
@@ -80,6 +93,27 @@ TRUTHS = (
         ("queue_poller", "batch_actions"),
     ),
     Truth(
+        "Topic to functions",
+        (
+            "AWS::SNS::Topic",
+            "AWS::SNS::TopicPolicy",
+            "AWS::SNS::Subscription",
+            "AWS::Lambda::EventInvokeConfig",
+        ),
+        "delivery to every subscriber, filter policy, three attempts and their pauses on the same "
+        "clock, dead-letter queue of the subscription, on-failure destination, redrive to the "
+        "subscriber that failed; TLS-only policy",
+        "encryption, SNS's 23 days of tries",
+        ("sns_delivery", "async_invocations", "topic_attributes"),
+    ),
+    Truth(
+        "Secrets",
+        ("AWS::SecretsManager::Secret",),
+        "generated values, permission to read, rotation without a deployment",
+        "encryption",
+        ("secret_values",),
+    ),
+    Truth(
         "Buckets",
         ("AWS::S3::Bucket", "AWS::S3::BucketPolicy", "Custom::EmptyBucket"),
         "versions, writes that never overwrite, SHA-256 checksums, TLS-only policy; emptied and "
@@ -100,9 +134,6 @@ TRUTHS = (
         (
             "AWS::CloudWatch::Alarm",
             "AWS::CloudWatch::Dashboard",
-            "AWS::SNS::Topic",
-            "AWS::SNS::TopicPolicy",
-            "AWS::SNS::Subscription",
             "AWS::SSM::Parameter",
         ),
         "the topic is found by every stack",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from odyssey_constructs.api import IamApi
     from odyssey_constructs.function import PythonFunction
+    from odyssey_constructs.http_api import HttpApi
     from odyssey_constructs.queue import WorkQueue
 
 # A dashboard is 24 units wide.
@@ -25,7 +26,7 @@ def dashboard(
     *,
     functions: Sequence[PythonFunction],
     counts: Sequence[str],
-    api: IamApi | None = None,
+    api: IamApi | HttpApi | None = None,
     stream_consumer: PythonFunction | None = None,
     queues: Sequence[WorkQueue] = (),
 ) -> cloudwatch.Dashboard:

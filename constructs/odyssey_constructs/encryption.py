@@ -1,4 +1,4 @@
-"""Encryption at rest: AWS-owned keys in dev, one customer-managed key per stack in prod."""
+"""Encryption at rest: keys of AWS's in dev, one customer-managed key per stack in prod."""
 
 from __future__ import annotations
 

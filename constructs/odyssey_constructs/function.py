@@ -121,5 +121,6 @@ class PythonFunction(Construct):
             "Serverless-LambdaDLQ",
             "A function's own dead-letter queue takes asynchronous invocations only. An API or an "
             "event source calls synchronously: failures are the caller's or go to the consumer's "
-            "dead-letter queue. CloudFormation, which does not, fails the stack instead.",
+            "dead-letter queue. A topic's subscriber has an on-failure destination, which tells "
+            "more. CloudFormation fails the stack instead.",
         )

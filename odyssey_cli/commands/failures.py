@@ -43,7 +43,11 @@ def redrive(
         show(to, stack, as_json=as_json)
         return
     redriven: list[Redriven] = []
-    for queue in failures.discover(to, stack):
+    # Rejects last: what comes back from the other queues may be rejected.
+    queues = sorted(
+        failures.discover(to, stack), key=lambda each: each.kind is failures.Kind.REJECTS
+    )
+    for queue in queues:
         of_queue = list(failures.redrive_all(to, queue))
         if queue.kind is failures.Kind.REJECTS and of_queue:
             of_queue = failures.rejected_again(to, queue, of_queue)
@@ -100,6 +104,7 @@ def _table(waiting: list[Failure], redriven: list[Redriven] | None = None) -> Ta
         cells = [Text(plain(str(value)), overflow="fold") for value in _row(failure).values()]
         if redriven:
             became = redriven[number]
-            cells.append(Text(f"{became.result} {became.detail}".rstrip()))
+            result = f"{became.result}: {became.detail}" if became.detail else became.result
+            cells.append(Text(plain(result), overflow="fold"))
         table.add_row(*cells)
     return table

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 # Service, paginated call, list in its answer, name in an entry ("" where entries are names).
 _LISTINGS = [
     ("apigateway", "get_rest_apis", "items", "id"),
+    ("apigatewayv2", "get_apis", "Items", "ApiId"),
     ("cloudformation", "list_stacks", "StackSummaries", "StackName"),
     ("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
     ("cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName"),
@@ -20,6 +21,8 @@ _LISTINGS = [
     ("lambda", "list_event_source_mappings", "EventSourceMappings", "UUID"),
     ("lambda", "list_functions", "Functions", "FunctionName"),
     ("logs", "describe_log_groups", "logGroups", "logGroupName"),
+    ("secretsmanager", "list_secrets", "SecretList", "ARN"),
+    ("sns", "list_subscriptions", "Subscriptions", "SubscriptionArn"),
     ("sns", "list_topics", "Topics", "TopicArn"),
     ("sqs", "list_queues", "QueueUrls", ""),
     ("ssm", "describe_parameters", "Parameters", "Name"),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from odyssey_cli import cdk, cloud, paths, target
-from odyssey_cli.demo import discovery, event_aggregator
+from odyssey_cli.demo import discovery, event_aggregator, pubsub
 from odyssey_cli.demo.checks import Checks, expect
 from odyssey_cli.demo.inventory import everything
 
@@ -39,6 +39,7 @@ FLOWS = {
         event_aggregator.STACKS, event_aggregator.run, event_aggregator.clean_up
     ),
     "discovery": Flow(discovery.STACKS, discovery.run),
+    "pubsub": Flow(pubsub.STACKS, pubsub.run),
 }
 
 

@@ -6,8 +6,8 @@ writer. tests/unit/test_fake_dynamodb.py runs the same calls here and on moto.
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 
 MAX_ACTIONS = 100
 MAX_KEYS = 100
+
+
+def copied(value: Any) -> Any:
+    """Return a copy of what calls are made of; faster than `deepcopy`, which knows more."""
+    if isinstance(value, dict):
+        return {name: copied(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [copied(each) for each in value]
+    return value
 
 
 class ConditionalCheckFailedException(ClientError):  # noqa: N818 - AWS's name
@@ -60,6 +69,7 @@ class FakeDynamoDB:
         before: called before a call takes effect.
         after: called after a call took effect, before its answer.
         leave_unprocessed: how many keys each of the next BatchGetItem calls leaves unread.
+        indexes: the attribute by which each index sorts, by its name.
     """
 
     tables: dict[str, dict[str, Item]]
@@ -67,6 +77,7 @@ class FakeDynamoDB:
     before: Callable[[Call], None] = _nothing
     after: Callable[[Call], None] = _nothing
     leave_unprocessed: list[int] = field(default_factory=list)
+    indexes: dict[str, str] = field(default_factory=dict)
     exceptions: type[_Exceptions] = _Exceptions
 
     @classmethod
@@ -85,7 +96,7 @@ class FakeDynamoDB:
         old = self._old(TableName, Item)
         if ConditionExpression and not holds(ConditionExpression, old, {}):
             raise _condition_failed(call, old, ReturnValuesOnConditionCheckFailure)
-        self.tables[TableName][Item["id"]["S"]] = deepcopy(Item)
+        self.tables[TableName][Item["id"]["S"]] = copied(Item)
         self.after(call)
         return {}
 
@@ -109,7 +120,7 @@ class FakeDynamoDB:
         if condition and not holds(condition, old, values):
             raise _condition_failed(call, old, ReturnValuesOnConditionCheckFailure)
         new = updated(named(UpdateExpression, names), old or Key, values)
-        self.tables[TableName][Key["id"]["S"]] = deepcopy(new)
+        self.tables[TableName][Key["id"]["S"]] = copied(new)
         self.after(call)
         return {}
 
@@ -147,13 +158,48 @@ class FakeDynamoDB:
             found = [{name: item[name] for name in names if name in item} for item in found]
         self.after(call)
         return {
-            "Responses": {table: deepcopy(found)},
+            "Responses": {table: copied(found)},
             "UnprocessedKeys": {table: {**request, "Keys": _keys(unread)}} if unread else {},
         }
 
+    def get_item(
+        self,
+        *,
+        TableName: str,  # noqa: N803
+        Key: Item,  # noqa: N803
+        ConsistentRead: bool = False,  # noqa: N803
+    ) -> dict[str, Any]:
+        call = self.begin("GetItem", locals())
+        found = copied(self._old(TableName, Key))
+        self.after(call)
+        return {"Item": found} if found else {}
+
+    def query(
+        self,
+        *,
+        TableName: str,  # noqa: N803
+        IndexName: str,  # noqa: N803
+        KeyConditionExpression: str,  # noqa: N803
+        ExpressionAttributeValues: Item,  # noqa: N803
+        ScanIndexForward: bool = True,  # noqa: N803
+        Limit: int = 1_000_000,  # noqa: N803
+    ) -> dict[str, Any]:
+        call = self.begin("Query", locals())
+        if IndexName not in self.indexes or Limit < 1:
+            raise refusal("ValidationException", "Query")
+        rank = self.indexes[IndexName]
+        found = [
+            item
+            for item in self.tables[TableName].values()
+            if rank in item and holds(KeyConditionExpression, item, ExpressionAttributeValues)
+        ]
+        found.sort(key=lambda item: Decimal(item[rank]["N"]), reverse=not ScanIndexForward)
+        self.after(call)
+        return {"Items": copied(found[:Limit])}
+
     def begin(self, operation: str, arguments: dict[str, Any]) -> Call:
         """Record a call that is about to take effect."""
-        kept = {name: deepcopy(value) for name, value in arguments.items() if name != "self"}
+        kept = {name: copied(value) for name, value in arguments.items() if name != "self"}
         call = Call(len(self.calls) + 1, operation, kept)
         self.calls.append(call)
         self.before(call)
@@ -171,9 +217,9 @@ class FakeDynamoDB:
     def _apply(self, verb: str, action: dict[str, Any]) -> None:
         table = self.tables[action["TableName"]]
         if verb == "Put":
-            table[_id(verb, action)] = deepcopy(action["Item"])
+            table[_id(verb, action)] = copied(action["Item"])
             return
-        table[_id(verb, action)] = deepcopy(
+        table[_id(verb, action)] = copied(
             updated(
                 action["UpdateExpression"],
                 self._old(action["TableName"], action["Key"]) or action["Key"],
@@ -194,7 +240,7 @@ def _id(verb: str, action: dict[str, Any]) -> str:
 def _condition_failed(call: Call, old: Item, wanted: str) -> ConditionalCheckFailedException:
     response = _error("ConditionalCheckFailedException")
     if wanted == "ALL_OLD" and old:
-        response["Item"] = deepcopy(old)
+        response["Item"] = copied(old)
     return ConditionalCheckFailedException(response, call.operation)  # type: ignore[arg-type]
 
 

@@ -16,6 +16,7 @@ from tests.fakes.dynamodb import FakeDynamoDB
 from tests.fakes.faults import Crash
 from tests.fakes.sqs import FakeSQS
 from tests.reliability.discovery import discovery, one_at_a_time  # noqa: F401 - fixtures
+from tests.word_counter import words  # noqa: F401 - a fixture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,7 +7,7 @@ from pytest_socket import disable_socket
 
 from tests.template.synth import Synth, Template, synthesize
 
-STACKS = ["Operations", "EventAggregator", "Discovery"]
+STACKS = ["Operations", "EventAggregator", "Discovery", "PubSub"]
 
 
 @pytest.fixture(autouse=True)
@@ -63,3 +63,9 @@ def aggregator(stage: Synth) -> Template:
 def discovery(stage: Synth) -> Template:
     """Discovery of each stage in turn."""
     return stage.templates["Discovery"]
+
+
+@pytest.fixture
+def pubsub(stage: Synth) -> Template:
+    """The word counter of each stage in turn."""
+    return stage.templates["PubSub"]

@@ -42,6 +42,8 @@ def resource_name(arn: str) -> str:
         (r"<(\w+)Queue\w{8}\.Arn>", r"\1"),
         (r"<(\w+)Bucket\w{8}\.Arn>", r"\1"),
         (r"<(\w+)Bucket\w{8}\.Arn>/\*", r"\1 objects"),
+        (r"<(\w+)Topic\w{8}>", r"\1"),
+        (r"<(\w+Secret)\w{8}>", r"\1"),
         (r"<EncryptionKey\w{8}\.Arn>", "key"),
         (r"<\w+Logs\w{8}\.Arn>", "logs"),
         (r"\*", "everything"),

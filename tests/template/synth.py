@@ -80,6 +80,14 @@ def only(template: Template, kind: str) -> dict[str, Any]:
     return found
 
 
+def named(template: Template, kind: str, name: str) -> tuple[str, dict[str, Any]]:
+    """Return the logical id and the properties of the one resource whose id begins so."""
+    [(logical_id, found)] = [
+        each for each in resources(template, kind).items() if each[0].startswith(name)
+    ]
+    return logical_id, found.get("Properties", {})
+
+
 def walk(value: Json, path: str = "") -> Iterator[tuple[str, Json]]:
     """Yield every value below, with its path."""
     yield path, value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,6 +10,7 @@ from tests.template.permissions import LOGS, TRACES, allowed, by_resource
 from tests.template.synth import (
     Template,
     functions,
+    named,
     only,
     properties,
     references,
@@ -53,14 +54,6 @@ KEY = {
     "Script": {"kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"},
     "Service": {"kms:Decrypt", "kms:DescribeKey"},
 }
-
-
-def named(template: Template, kind: str, name: str) -> tuple[str, dict[str, Any]]:
-    """Return the logical id and the properties of the one resource whose id begins so."""
-    [(logical_id, found)] = [
-        each for each in resources(template, kind).items() if each[0].startswith(name)
-    ]
-    return logical_id, found.get("Properties", {})
 
 
 def test_the_updater_may_make_the_calls_it_makes_and_no_other(

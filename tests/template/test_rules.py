@@ -30,9 +30,12 @@ UNTAGGABLE = {
     "AWS::ApiGateway::GatewayResponse",
     "AWS::ApiGateway::Method",
     "AWS::ApiGateway::Resource",
+    "AWS::ApiGatewayV2::Integration",
+    "AWS::ApiGatewayV2::Route",
     "AWS::IAM::Group",
     "AWS::IAM::ManagedPolicy",
     "AWS::IAM::Policy",
+    "AWS::Lambda::EventInvokeConfig",
     "AWS::Lambda::Permission",
     "AWS::S3::BucketPolicy",
     "AWS::SNS::Subscription",
@@ -52,6 +55,7 @@ PHYSICAL_NAMES = {
     "AWS::Lambda::Function": "FunctionName",
     "AWS::Logs::LogGroup": "LogGroupName",
     "AWS::S3::Bucket": "BucketName",
+    "AWS::SecretsManager::Secret": "Name",
     "AWS::SNS::Topic": "TopicName",
     "AWS::SQS::Queue": "QueueName",
 }
@@ -61,9 +65,11 @@ STATEFUL = {
     "AWS::KMS::Key",
     "AWS::Logs::LogGroup",
     "AWS::S3::Bucket",
+    "AWS::SecretsManager::Secret",
     "AWS::SQS::Queue",
 }
 MANAGED_BY_AWS = "arn:aws:iam::aws:policy/"
+KEY_OF_SNS = "arn:<AWS::Partition>:kms:<AWS::Region>:<AWS::AccountId>:alias/aws/sns"
 
 
 def test_every_stack_is_looked_at(dev: Synth) -> None:
@@ -143,9 +149,12 @@ def test_what_holds_data_is_encrypted_with_the_stacks_own_key_in_prod(
         ("AWS::SQS::Queue", "KmsMasterKeyId"),
         ("AWS::SNS::Topic", "KmsMasterKeyId"),
         ("AWS::Logs::LogGroup", "KmsKeyId"),
+        ("AWS::SecretsManager::Secret", "KmsKeyId"),
     ]:
         for found in properties(template, kind):
-            assert (target(found[name]) if name in found else None) == own
+            key_id = target(found[name]) if name in found else None
+            # Only what is encrypted with a key that AWS manages, not owns, names it.
+            assert key_id == own or (own is None and key_id == KEY_OF_SNS)
     for bucket in properties(template, "AWS::S3::Bucket"):
         [rule] = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
         by_default = rule["ServerSideEncryptionByDefault"]
@@ -286,10 +295,24 @@ def test_a_service_is_let_in_for_this_account_only(template: Template) -> None:
         for statement in policy["PolicyDocument"]["Statement"]:
             if statement["Effect"] == "Allow":
                 assert "aws:SourceAccount" in json.dumps(statement["Condition"])
+    own = {
+        target(reference)
+        for kind in ("AWS::SNS::Topic", "AWS::S3::Bucket")
+        for logical_id in resources(template, kind)
+        for reference in ({"Ref": logical_id}, {"Fn::GetAtt": [logical_id, "Arn"]})
+    }
+    for policy in properties(template, "AWS::SQS::QueuePolicy"):
+        for statement in policy["PolicyDocument"]["Statement"]:
+            if statement["Effect"] == "Allow":
+                assert target(statement["Condition"]["ArnEquals"]["aws:SourceArn"]) in own
     for permission in properties(template, "AWS::Lambda::Permission"):
-        assert "AWS::AccountId" in json.dumps(permission["SourceArn"])
-        # Not even another method of the same API.
-        assert "*" not in target(permission["SourceArn"]).removesuffix("/get-summary/*")
+        source = target(permission["SourceArn"])
+        # A resource of this stack is one of this account.
+        assert source in own or "<AWS::AccountId>" in source
+        # Not even another method of the same API. Of an HTTP API, whose one stage has any name,
+        # a route's permission says the path alone.
+        bare = source.removesuffix("/get-summary/*").replace(">/*/*/", ">/")
+        assert "*" not in bare
 
 
 def test_every_alarm_tells_the_topic_and_says_what_is_wrong(template: Template) -> None:

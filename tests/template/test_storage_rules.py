@@ -102,6 +102,21 @@ def test_every_topic_takes_messages_over_tls_only(template: Template) -> None:
     assert tls_only(template, "AWS::SNS::TopicPolicy", "Topics") == topics
 
 
+def test_what_a_topic_cannot_hand_over_and_what_its_function_fails_on_end_in_a_queue(
+    template: Template,
+) -> None:
+    ends = {f"<{logical_id}.Arn>" for logical_id in failure_queues(template)}
+    destinations = {
+        target(config["FunctionName"]).strip("<>"): config["DestinationConfig"]["OnFailure"]
+        for config in properties(template, "AWS::Lambda::EventInvokeConfig")
+    }
+    for subscription in properties(template, "AWS::SNS::Subscription"):
+        if subscription["Protocol"] == "lambda":
+            assert target(subscription["RedrivePolicy"]["deadLetterTargetArn"]) in ends
+            function = target(subscription["Endpoint"]).strip("<>").removesuffix(".Arn")
+            assert target(destinations[function]["Destination"]) in ends
+
+
 def tls_only(template: Template, kind: str, applies_to: str) -> set[str]:
     """Return the logical ids that policies of `kind` protect from unencrypted calls."""
     return {

@@ -23,15 +23,17 @@ class Aws:
         return self.client.scan(TableName=table)["Items"]
 
 
-def make_table(client: DynamoDBClient, *, ranking: str | None = None) -> str:
+def make_table(
+    client: DynamoDBClient, *, ranking: str | None = None, rank: str = "item_count"
+) -> str:
     """Make a table keyed by `id`, with the index `ranking` if any; return its new name."""
     name = f"table-{next(_numbers)}"
-    types = {"id": "S", **({"ranking": "S", "item_count": "N"} if ranking else {})}
+    types = {"id": "S", **({"ranking": "S", rank: "N"} if ranking else {})}
     index = {
         "IndexName": ranking,
         "KeySchema": [
             {"AttributeName": "ranking", "KeyType": "HASH"},
-            {"AttributeName": "item_count", "KeyType": "RANGE"},
+            {"AttributeName": rank, "KeyType": "RANGE"},
         ],
         "Projection": {"ProjectionType": "ALL"},
     }

@@ -12,6 +12,7 @@ from pytest_socket import disable_socket
 
 from shared import clients
 from tests.unit.aws import Aws
+from tests.word_counter import words  # noqa: F401 - a fixture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

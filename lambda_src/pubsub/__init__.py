@@ -1,0 +1,1 @@
+"""The word counter: counter, multiplier, logger and reader, each a thin handler over its logic."""
