@@ -7,9 +7,9 @@ from collections import Counter
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from odyssey_cli import failures
 from odyssey_cli.demo import waiting
 from odyssey_cli.demo.checks import expect
-from odyssey_cli.failures import Kind, release
 from odyssey_cli.flows.pubsub import STACK
 from odyssey_cli.flows.pubsub.speaker import Speaker
 from pubsub import counting
@@ -17,7 +17,6 @@ from pubsub.ways import CURL
 from pubsub.words import read_words
 
 if TYPE_CHECKING:
-    from odyssey_cli.failures import Failure
     from odyssey_cli.flows.http import Answer
     from odyssey_cli.target import Target
 
@@ -126,8 +125,14 @@ class Drive:
         )
         self.speaker.secrets = self.speaker.stored_secrets()
 
-    def waiting(self) -> list[Failure]:
-        """Return what waits in any of the stack's failure queues, and leave it there."""
-        found = [each for kind in Kind for each in waiting.waiting(self.target, STACK, kind)]
-        release(self.target, found)
-        return found
+    def waiting(self) -> int:
+        """Return how many messages are in the stack's failure queues."""
+        sqs = self.target.client("sqs")
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        return sum(
+            int(number)
+            for queue in failures.discover(self.target, STACK)
+            for number in sqs.get_queue_attributes(QueueUrl=queue.url, AttributeNames=names)[
+                "Attributes"
+            ].values()
+        )
