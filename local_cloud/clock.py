@@ -2,7 +2,8 @@
 
 Templates keep AWS's values; the local cloud divides when it waits. Scaled are SQS visibility
 timeouts, delays and long polls, batching windows, pauses before retries, the maximum age of
-stream records, and the pauses of asynchronous invokes. Never scaled: a function's timeout
+stream records, the pauses of asynchronous invokes, and the intervals and pauses of delivery
+streams. Never scaled: a function's timeout
 (its work takes as long here as anywhere), retention and deduplication (nobody waits for those),
 and every timestamp that a client sees. While a function runs with a message, the message stays
 hidden, however long that takes, because the timeout shrank and the work did not.

@@ -39,9 +39,28 @@ class Fault:
     code: str
 
 
+# Of the app that was wrapped last: a process serves one.
+_armed: list[Fault] = []
+
+
+def struck(target: str, body: str) -> str | None:
+    """Return the error of the fault that a request meets, None if it meets none.
+
+    For requests that services make in this process, which come by no app. Call it in the loop.
+    """
+    for fault in _armed:
+        if fault.target == target and fault.containing in body:
+            fault.times -= 1
+            _armed[:] = [each for each in _armed if each.times > 0]
+            return fault.code
+    return None
+
+
 def with_faults(app: App) -> App:
     """Put armed faults in front of an app."""
+    global _armed  # noqa: PLW0603 -- there is one app in a process
     armed: list[Fault] = []
+    _armed = armed
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -122,6 +122,23 @@ TRUTHS = (
         ("buckets", "objects", "managed_keys"),
     ),
     Truth(
+        "Delivery streams to buckets (no stack has one yet)",
+        (),
+        "buffers by size and interval on the same clock, one call of the function per batch and "
+        "its retries, error prefix, gzip, names of objects, limits of puts, permissions of the "
+        "role, error log",
+        "",
+        ("firehose", "firehose_objects", "firehose_streams"),
+    ),
+    Truth(
+        "Event buses (no stack has one yet)",
+        (),
+        "deliveries to queues, functions and topics with retries, dead letters and permissions; "
+        "archive, replay, who may put",
+        "",
+        ("event_bus", "event_targets", "event_archives"),
+    ),
+    Truth(
         "Programs and people",
         ("AWS::IAM::Group", "AWS::IAM::User"),
         "roles that programs assume, each refused what it does not need; members of a group may "

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from odyssey_cli import cdk, docs, paths
-from odyssey_cli.demo import discovery, event_aggregator
+from odyssey_cli.demo import discovery, event_aggregator, pubsub
 from odyssey_cli.target import Target
 from odyssey_cli.truth import TRUTHS
 
@@ -257,7 +257,7 @@ def test_the_truth_table_names_every_module_that_changes_the_local_cloud() -> No
 
 def test_the_picture_of_the_demo_shows_every_check_it_makes() -> None:
     # GIVEN the words of the checks' names, and those in the picture
-    names = [name for name, _ in [*event_aggregator.STEPS, *discovery.STEPS]]
+    names = [name for name, _ in [*event_aggregator.STEPS, *discovery.STEPS, *pubsub.STEPS]]
     # THEN each is in the picture; otherwise run ./odyssey demo --picture docs/demo.svg
     picture = html.unescape((paths.ROOT / "docs" / "demo.svg").read_text(encoding="utf-8"))
     words = set(re.findall(r"\w+", " ".join(re.findall(r">([^<]+)</text>", picture))))
