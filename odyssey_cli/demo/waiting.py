@@ -27,8 +27,19 @@ def until(holds: Callable[[], bool]) -> bool:
 
 def waiting(target: Target, stack: str, kind: failures.Kind) -> list[failures.Failure]:
     """Return what waits in a stack's failure queues of one kind; it is held."""
-    queues = [each for each in failures.discover(target, stack) if each.kind is kind]
+    # An empty queue is not received from: that waits a second for messages to come.
+    queues = [
+        each
+        for each in failures.discover(target, stack)
+        if each.kind is kind and _holds_any(target, each)
+    ]
     return [failure for queue in queues for failure in failures.collect(target, queue)]
+
+
+def _holds_any(target: Target, queue: failures.FailureQueue) -> bool:
+    name = "ApproximateNumberOfMessages"
+    answer = target.client("sqs").get_queue_attributes(QueueUrl=queue.url, AttributeNames=[name])
+    return int(answer["Attributes"][name]) > 0
 
 
 def wait_for_failures(
