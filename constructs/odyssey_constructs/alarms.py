@@ -104,6 +104,17 @@ def alarm(
     return made
 
 
+def server_error_alarm(api: Construct, metric: cloudwatch.Metric) -> cloudwatch.Alarm:
+    """Make the alarm of an API: `metric` counts its answers with a 5xx."""
+    return alarm(
+        api,
+        "ServerErrors",
+        metric=metric,
+        threshold=1,
+        description="The API answered with a 5xx: a request it accepted was not served.",
+    )
+
+
 def _topic(stack: Stack) -> sns.ITopic:
     existing = stack.node.try_find_child("AlarmTopic")
     if existing is not None:

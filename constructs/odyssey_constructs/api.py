@@ -11,7 +11,7 @@ from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_iam as iam
 
 from constructs import Construct
-from odyssey_constructs.alarms import FIVE_MINUTES, alarm
+from odyssey_constructs.alarms import FIVE_MINUTES, server_error_alarm
 from odyssey_constructs.findings import acknowledge
 from odyssey_constructs.retention import log_group
 
@@ -76,13 +76,7 @@ class IamApi(Construct):
             self, "ClientPolicy", description=f"May call {Stack.of(self).stack_name}'s API"
         )
         self._acknowledge()
-        alarm(
-            self,
-            "ServerErrors",
-            metric=self.api.metric_server_error(period=FIVE_MINUTES, statistic="Sum"),
-            threshold=1,
-            description="The API answered with a 5xx: a request it accepted was not served.",
-        )
+        server_error_alarm(self, self.api.metric_server_error(period=FIVE_MINUTES, statistic="Sum"))
 
     @property
     def url(self) -> str:

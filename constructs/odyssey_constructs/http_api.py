@@ -10,7 +10,7 @@ from aws_cdk import aws_apigatewayv2 as apigatewayv2
 from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
 
 from constructs import Construct
-from odyssey_constructs.alarms import FIVE_MINUTES, alarm
+from odyssey_constructs.alarms import FIVE_MINUTES, server_error_alarm
 from odyssey_constructs.findings import acknowledge
 from odyssey_constructs.retention import log_group
 
@@ -65,13 +65,7 @@ class HttpApi(Construct):
         ).access_log_settings = apigatewayv2.CfnStage.AccessLogSettingsProperty(
             destination_arn=access_log.log_group_arn, format=json.dumps(_ACCESS_LOG)
         )
-        alarm(
-            self,
-            "ServerErrors",
-            metric=self.api.metric_server_error(period=FIVE_MINUTES, statistic="Sum"),
-            threshold=1,
-            description="The API answered with a 5xx: a request it accepted was not served.",
-        )
+        server_error_alarm(self, self.api.metric_server_error(period=FIVE_MINUTES, statistic="Sum"))
 
     @property
     def url(self) -> str:

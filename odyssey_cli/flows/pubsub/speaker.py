@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from odyssey_cli.target import Target
 
-MAX_TOP = 100
-
 
 class Speaker:
     """Says things, and reads what is counted.
