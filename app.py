@@ -7,8 +7,10 @@ from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks, ServerlessChecks
 
 from odyssey_constructs.config import Config
+from stacks.consumer import Consumer
 from stacks.discovery import Discovery
 from stacks.event_aggregator import EventAggregator
+from stacks.ingest import Ingest
 from stacks.operations import Operations
 from stacks.pubsub import PubSub
 
@@ -19,10 +21,17 @@ def build(app: App) -> None:
     Validations.of(app).add_plugins(AwsSolutionsChecks(app), ServerlessChecks(app))
 
     operations = Operations(app, "Operations", config=config)
+    ingest = Ingest(app, "Ingest", config=config)
+    consumer = Consumer(app, "Consumer", bus=ingest.bus.name, config=config)
+    if config.consumer_bus in (None, ingest.bus.name):
+        # There is no rule on a bus that is not there yet.
+        consumer.add_stack_dependency(ingest)
     for system in [
         EventAggregator(app, "EventAggregator", config=config),
         Discovery(app, "Discovery", config=config),
         PubSub(app, "PubSub", config=config),
+        ingest,
+        consumer,
     ]:
         # Its parameter names the alarm topic, its role lets a REST API log.
         system.add_stack_dependency(operations)

@@ -84,7 +84,7 @@ def import_rows(templates: Iterable[Template], say: Callable[..., None]) -> Iter
     for module, template in functions.items():
         api = module in _behind_api(template)
         yield ratio(
-            f"import ÷ boto3, {module.partition('.')[2]} ({'API' if api else 'asynchronous'})",
+            f"import ÷ boto3, {module} ({'API' if api else 'asynchronous'})",
             side=best[module],
             other=best["boto3"],
             budget=API_BUDGET if api else ASYNCHRONOUS_BUDGET,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from bench.capacity import Item, index_units, item_size, read_units, write_units
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from botocore.hooks import BaseEventHooks
 
@@ -44,7 +44,8 @@ class Tally:
         calls: by operation.
         writes: write request units, by table; those of its indexes by `<table> index`.
         reads: read request units, by table.
-        stored: bytes of the items that were put, by table.
+        stored: bytes by which the items that were put are larger than those they replace, by
+            table.
     """
 
     calls: Counter[str] = field(default_factory=Counter)
@@ -54,14 +55,18 @@ class Tally:
 
 
 class CountingDynamoDB:
-    """Tables keyed by the string attribute `id`.
+    """Tables keyed by text.
 
     Args:
         indexes: how many indexes each table has.
+        keys: the attributes that are a table's key, if that is not `id` alone.
     """
 
-    def __init__(self, indexes: Mapping[str, int]) -> None:
+    def __init__(
+        self, indexes: Mapping[str, int], *, keys: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
         self._indexes = indexes
+        self._keys = keys or {}
         self.tables: dict[str, dict[str, Item]] = {table: {} for table in indexes}
         self.tally = Tally()
 
@@ -103,13 +108,16 @@ class CountingDynamoDB:
 
     def _put(self, request: dict[str, Any], *, transaction: bool = False) -> None:
         table, item = request["TableName"], request["Item"]
-        self.tables[table][item["id"]["S"]] = item
-        size = item_size(item)
-        self.tally.writes[table] += write_units(size, transaction=transaction)
-        self.tally.stored[table] += size
+        name = self._name(table, item)
+        size, before = item_size(item), item_size(self.tables[table].get(name, {}))
+        self.tables[table][name] = item
+        # The larger of both counts ("DynamoDB read and write operations", 2026-11-21).
+        self.tally.writes[table] += write_units(max(size, before), transaction=transaction)
+        self.tally.stored[table] += size - before
 
     def _update(self, request: dict[str, Any]) -> None:
-        table, name = request["TableName"], request["Key"]["id"]["S"]
+        table = request["TableName"]
+        name = self._name(table, request["Key"])
         before = self.tables[table].get(name)
         item = updated(request, before or request["Key"])
         self.tables[table][name] = item
@@ -126,13 +134,17 @@ class CountingDynamoDB:
         for table, request in requests.items():
             found[table] = []
             for key in request["Keys"]:
-                item = self.tables[table].get(key["id"]["S"])
+                item = self.tables[table].get(self._name(table, key))
                 self.tally.reads[table] += read_units(
                     item_size(item or {}), consistent=request.get("ConsistentRead", False)
                 )
                 if item:
                     found[table].append(item)
         return {"Responses": found, "UnprocessedKeys": {}}
+
+    def _name(self, table: str, item: Item) -> str:
+        """Return the key of an item."""
+        return " ".join(item[each]["S"] for each in self._keys.get(table, ("id",)))
 
 
 def updated(request: dict[str, Any], item: Item) -> Item:

@@ -54,7 +54,9 @@ class Idle:
 
     def usd_beyond_free(self) -> float:
         """Return USD a month in an account that has nothing else."""
-        return sum(PRICES[name].beyond_free(count) for name, count in self.counts.items())
+        left = max(0.0, PRICES["queue"].free - self.counts.get("queue", 0))
+        billed = {**self.counts, "fifo_queue": max(0.0, self.counts.get("fifo_queue", 0) - left)}
+        return sum(PRICES[name].beyond_free(count) for name, count in billed.items())
 
     def __add__(self, other: Idle) -> Idle:
         """Return both in one account."""
@@ -68,21 +70,25 @@ class Idle:
 def idle(template: Template, *, listeners: int = 0) -> Idle:
     """Return what a stack costs for being there.
 
-    On-demand tables, empty buckets, functions, APIs, topics, log groups and standard parameters
-    cost nothing while nobody uses them, and custom resources run only while the stack changes;
-    DynamoDB Streams cost nothing either ("Evaluate your Streams usage"). Queues cost what polls
-    them.
+    On-demand tables, empty buckets, functions, APIs, topics, delivery streams, buses with their
+    rules and archives, log groups and standard parameters cost nothing while nobody uses them, and
+    custom resources run only while the stack changes; DynamoDB Streams cost nothing either
+    ("Evaluate your Streams usage"). Queues cost what polls them.
 
     Args:
         template: the stack's.
         listeners: how many programs of ours wait on its queues.
     """
     counts: dict[str, float] = {name: len(template.of_type(kind)) for name, kind in _KINDS.items()}
+    standard, fifo = (polls_a_month(sum(_pollers(template, fifo=kind))) for kind in (False, True))
+    waiting = polls_a_month(listeners)
+    counts |= {"queue": standard + waiting, "fifo_queue": fifo}
     polls = {
-        "Lambda": polls_a_month(sum(_pollers(template))),
-        "a listener that waits all month": polls_a_month(listeners),
+        "Lambda": standard,
+        "Lambda of FIFO queues": fifo,
+        "a listener that waits all month": waiting,
     }
-    return Idle(template.name, counts | {"queue": sum(polls.values())}, polls)
+    return Idle(template.name, counts, polls)
 
 
 def polls_a_month(pollers: int) -> float:
@@ -101,8 +107,12 @@ def rows(stages: Mapping[str, Iterable[Template]]) -> Iterator[Row]:
         yield _row(total, stage, None)
 
 
-def _pollers(template: Template) -> Iterator[int]:
-    queues = template.of_type("AWS::SQS::Queue")
+def _pollers(template: Template, *, fifo: bool) -> Iterator[int]:
+    queues = {
+        name
+        for name, queue in template.of_type("AWS::SQS::Queue").items()
+        if queue.get("FifoQueue", False) == fifo
+    }
     for mapping in template.of_type("AWS::Lambda::EventSourceMapping").values():
         if mapping["EventSourceArn"]["Fn::GetAtt"][0] in queues:
             limited = mapping.get("ScalingConfig", {}).get("MaximumConcurrency")

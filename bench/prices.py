@@ -115,6 +115,45 @@ PRICES = {
         page="Amazon SQS pricing", sure="quoted", free=1e6,
         note="a batch of ten is one request up to 64 KB; a receive that returns nothing counts",
     ),
+    "fifo_queue": Price(
+        service="SQS",
+        usd=0.50, per=MILLION, unit="requests of FIFO queues", page="Amazon SQS pricing",
+        sure="quoted",
+        note="as above; that the free million is one for both kinds is what we take from it",
+    ),
+    "firehose": Price(
+        service="Firehose",
+        usd=0.029, per=GB, unit="bytes put directly, each record rounded up to 5 KB",
+        page="Amazon Data Firehose pricing", sure="quoted",
+        note="AWS's page says how records are rounded; calling a function is free but for Lambda's "
+        "own price",
+    ),
+    "partition": Price(
+        service="Firehose",
+        usd=0.020, per=GB, unit="bytes delivered by dynamic partitioning",
+        page="Amazon Data Firehose pricing", sure="not confirmed",
+        note="AWS's page says that bytes and objects are billed",
+    ),
+    "partition_object": Price(
+        service="Firehose",
+        usd=0.005, per=1000, unit="objects delivered by dynamic partitioning",
+        page="Amazon Data Firehose pricing", sure="not confirmed",
+    ),
+    "bus": Price(
+        service="EventBridge",
+        usd=1.00, per=MILLION, unit="custom events put on a bus", page="Amazon EventBridge pricing",
+        sure="quoted", note="64 KB each; delivery within the account is free",
+    ),
+    "archive": Price(
+        service="EventBridge",
+        usd=0.10, per=GB, unit="bytes put into an archive", page="Amazon EventBridge pricing",
+        sure="quoted",
+    ),
+    "archived": Price(
+        service="EventBridge",
+        usd=0.023, per=GB, unit="bytes in an archive a month", page="Amazon EventBridge pricing",
+        sure="quoted", note="what is replayed is put on the bus once more, at its price",
+    ),
     "publish": Price(
         service="SNS",
         usd=0.50, per=MILLION, unit="publishes to a standard topic", page="Amazon SNS pricing",
@@ -139,6 +178,11 @@ PRICES = {
         service="S3",
         usd=0.023, per=GB, unit="bytes stored a month in S3 Standard",
         page="Amazon S3 pricing", sure="quoted",
+    ),
+    "transfer": Price(
+        service="S3",
+        usd=0.02, per=GB, unit="bytes to another region", page="Amazon S3 pricing",
+        sure="quoted", note="to us-west-2; us-east-2 is nearer and cheaper (not confirmed)",
     ),
     "metric": Price(
         service="CloudWatch",

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench import bundles, discovery, events, idle, pubsub, startup, synth
+from bench import (
+    bundles,
+    discovery,
+    events,
+    idle,
+    ingest,
+    ingest_cost,
+    pubsub,
+    startup,
+    synth,
+)
 from bench.figures import Row, not_measured
 from bench.template import Template
 from odyssey_cli import cdk
@@ -13,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
 AGGREGATOR, DISCOVERY, PUBSUB = "EventAggregator", "Discovery", "PubSub"
+INGEST, CONSUMER = "Ingest", "Consumer"
 STAGES = ("dev", "prod")
 
 
@@ -31,6 +42,7 @@ class Bench:
         self._events: events.Measured | None = None
         self._items: discovery.Measured | None = None
         self._messages: pubsub.Measured | None = None
+        self._ingested: ingest.Measured | None = None
 
     @property
     def rows(self) -> dict[str, Callable[[], Iterable[Row]]]:
@@ -68,11 +80,13 @@ class Bench:
         yield from events.call_rows(self._fed_events())
         yield from discovery.call_rows(self._sent_items())
         yield from pubsub.call_rows(self._said_messages())
+        yield from ingest.call_rows(self._ingested_events())
 
     def _cost(self) -> Iterator[Row]:
         yield from events.cost_rows(self._fed_events())
         yield from discovery.cost_rows(self._sent_items())
         yield from pubsub.cost_rows(self._said_messages())
+        yield from ingest_cost.cost_rows(self._ingested_events())
         yield from idle.rows({stage: self._stacks(stage) for stage in STAGES})
 
     def _fed_events(self) -> events.Measured:
@@ -95,3 +109,10 @@ class Bench:
             self._say("saying messages, some seconds")
             self._messages = pubsub.measure(template)
         return self._messages
+
+    def _ingested_events(self) -> ingest.Measured:
+        if self._ingested is None:
+            templates = self._template(INGEST), self._template(CONSUMER)
+            self._say("putting records, half a minute")
+            self._ingested = ingest.measure(*templates)
+        return self._ingested

@@ -85,6 +85,14 @@ class Template:
         tables = self.of_type("AWS::DynamoDB::Table")
         return {name: len(each.get("GlobalSecondaryIndexes", [])) for name, each in tables.items()}
 
+    def keys(self) -> dict[str, list[str]]:
+        """Return the attributes that are each table's key, by the table's logical id."""
+        tables = self.of_type("AWS::DynamoDB::Table")
+        return {
+            name: [key["AttributeName"] for key in each["KeySchema"]]
+            for name, each in tables.items()
+        }
+
     def access_log_bytes(self) -> int:
         """Return the length of an access-log line: its format's, whose names stand for values."""
         formats = [

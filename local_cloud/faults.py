@@ -4,15 +4,18 @@ Armed over HTTP, so that tests and demos need no switch in the functions they br
 
 - `PUT /_odyssey/fault` with `{"target", "containing", "times", "code"}`: the next `times`
   requests whose `X-Amz-Target` is `target` and whose body contains `containing` are answered
-  with the error `code` (400) and never reach the service;
-- `GET /_odyssey/fault`: the faults still armed.
+  with the error `code` (400) and never reach the service; with `"chance"` each of them fails with
+  that probability, until so many have;
+- `GET /_odyssey/fault`: the faults still armed;
+- `DELETE /_odyssey/fault` with `{"target", "containing"}`: those are armed no more.
 
-Both want the header `x-odyssey`, so that a bucket may have a key of that name.
+All want the header `x-odyssey`, so that a bucket may have a key of that name.
 """
 
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,12 +34,27 @@ class Fault:
         containing: text in their body.
         times: how many more of them fail.
         code: the error they are answered with.
+        chance: the probability that one fails, from 0 to 1.
     """
 
     target: str
     containing: str
     times: int
     code: str
+    chance: float = 1.0
+
+    def is_for(self, target: str, containing: str) -> bool:
+        """Say whether it was armed with these words."""
+        return (self.target, self.containing) == (target, containing)
+
+    def strikes(self, target: str, body: bytes) -> bool:
+        """Say whether a request fails, and count it if it does."""
+        if self.target != target or self.containing.encode() not in body:
+            return False
+        if random.random() >= self.chance:  # noqa: S311 - to break things
+            return False
+        self.times -= 1
+        return True
 
 
 # Of the app that was wrapped last: a process serves one.
@@ -49,8 +67,7 @@ def struck(target: str, body: str) -> str | None:
     For requests that services make in this process, which come by no app. Call it in the loop.
     """
     for fault in _armed:
-        if fault.target == target and fault.containing in body:
-            fault.times -= 1
+        if fault.strikes(target, body.encode()):
             _armed[:] = [each for each in _armed if each.times > 0]
             return fault.code
     return None
@@ -70,6 +87,9 @@ def with_faults(app: App) -> App:
         if scope["path"] == PATH and b"x-odyssey" in headers:
             if scope["method"] == "PUT":
                 armed.append(Fault(**json.loads(await _body(receive))))
+            if scope["method"] == "DELETE":
+                gone = json.loads(await _body(receive))
+                armed[:] = [each for each in armed if not each.is_for(**gone)]
             await _answer(send, 200, [asdict(fault) for fault in armed])
             return
         target = headers.get(b"x-amz-target", b"").decode("latin-1")
@@ -78,8 +98,7 @@ def with_faults(app: App) -> App:
             return
         body = await _body(receive)
         for fault in armed:
-            if fault.target == target and fault.containing.encode() in body:
-                fault.times -= 1
+            if fault.strikes(target, body):
                 armed[:] = [each for each in armed if each.times > 0]
                 error = {"__type": fault.code, "message": "A fault was armed for this request."}
                 await _answer(send, 400, error)

@@ -16,6 +16,7 @@ from odyssey_cli.commands import (  # noqa: E402
     demo,
     discovery,
     failures,
+    ingest,
     maintenance,
     pubsub,
     stacks,
@@ -48,6 +49,7 @@ for _commands in (
     aggregator,
     discovery,
     pubsub,
+    ingest,
     bench,
 ):
     _commands.register(app)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,9 @@ _POLICY = "odyssey-broken"
 
 
 @contextmanager
-def denied(target: Target, stack: str, function: str, action: str) -> Iterator[None]:
+def denied(
+    target: Target, stack: str, function: str, action: str, *, on: str = "*"
+) -> Iterator[None]:
     """Deny the role of a stack's function one action while the block runs.
 
     Args:
@@ -25,6 +27,7 @@ def denied(target: Target, stack: str, function: str, action: str) -> Iterator[N
         stack: its name.
         function: the function's construct id, e.g. `Aggregator`.
         action: what the role may not do, e.g. `dynamodb:PutItem`.
+        on: the ARN of what it may not do that to.
     """
     iam = target.client("iam")
     [role] = [
@@ -33,7 +36,7 @@ def denied(target: Target, stack: str, function: str, action: str) -> Iterator[N
         for role in page["Roles"]
         if role["RoleName"].startswith(f"{stack}-{function}Role")
     ]
-    statement = {"Effect": "Deny", "Action": action, "Resource": "*"}
+    statement = {"Effect": "Deny", "Action": action, "Resource": on}
     document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     iam.put_role_policy(RoleName=role, PolicyName=_POLICY, PolicyDocument=document)
     try:
@@ -42,7 +45,9 @@ def denied(target: Target, stack: str, function: str, action: str) -> Iterator[N
         iam.delete_role_policy(RoleName=role, PolicyName=_POLICY)
 
 
-def fail_requests(cloud: Cloud, target: str, *, containing: str, times: int, code: str) -> None:
+def fail_requests(
+    cloud: Cloud, target: str, *, containing: str, times: int, code: str, chance: float = 1.0
+) -> None:
     """Let the next requests of one kind to a local cloud fail; see `local_cloud.faults`.
 
     Args:
@@ -51,21 +56,38 @@ def fail_requests(cloud: Cloud, target: str, *, containing: str, times: int, cod
         containing: text in their body.
         times: how many fail.
         code: the error they are answered with.
+        chance: the probability that one fails.
     """
-    fault = {"target": target, "containing": containing, "times": times, "code": code}
+    fault = {
+        "target": target,
+        "containing": containing,
+        "times": times,
+        "code": code,
+        "chance": chance,
+    }
     _faults(cloud, "PUT", json.dumps(fault))
 
 
 def faults_left(cloud: Cloud) -> int:
     """Return how many requests are still to fail."""
-    return sum(fault["times"] for fault in _faults(cloud, "GET"))
+    return sum(int(fault["times"]) for fault in faults(cloud))
 
 
-def _faults(cloud: Cloud, method: str, body: str | None = None) -> list[dict[str, int]]:
+def faults(cloud: Cloud) -> list[dict[str, Any]]:
+    """Return the failures that are armed, each with how `times` it will still happen."""
+    return _faults(cloud, "GET")
+
+
+def disarm(cloud: Cloud, target: str, *, containing: str) -> None:
+    """Let no more of the requests fail that were to, by `fail_requests` with the same words."""
+    _faults(cloud, "DELETE", json.dumps({"target": target, "containing": containing}))
+
+
+def _faults(cloud: Cloud, method: str, body: str | None = None) -> list[dict[str, Any]]:
     connection = http.client.HTTPConnection("127.0.0.1", cloud.port, timeout=10)
     try:
         connection.request(method, "/_odyssey/fault", body, {"x-odyssey": "1"})
-        answered: list[dict[str, int]] = json.loads(connection.getresponse().read())
+        answered: list[dict[str, Any]] = json.loads(connection.getresponse().read())
         return answered
     finally:
         connection.close()

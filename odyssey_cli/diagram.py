@@ -1,14 +1,16 @@
 """Draws a stack from its synthesized template, so that the picture cannot lie.
 
 Nodes are what holds or moves data, and the clients outside AWS; edges are the wiring that the
-template itself declares: routes and their functions, event source mappings, subscriptions, failure
-destinations, dead-letter queues, and the calls that the roles allow on what holds data. A line
-without a label joins a secret and those who may read it: who shares one can prove it.
+template itself declares: routes and their functions, event source mappings, subscriptions, what
+delivery streams and rules of buses deliver, failure destinations, dead-letter queues, and the calls
+that the roles allow on what holds data. A line without a label joins a secret and those who may
+read it: who shares one can prove it.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,9 @@ _SHAPES = {
     "AWS::DynamoDB::Table": ('[("', '")]'),
     "AWS::SQS::Queue": ('>"', '"]'),
     "AWS::S3::Bucket": ('[/"', '"/]'),
+    "AWS::KinesisFirehose::DeliveryStream": ('[\\"', '"/]'),
+    "AWS::Events::EventBus": ('((("', '")))'),
+    "AWS::Events::Archive": ('[("', '")]'),
     "AWS::SecretsManager::Secret": ('[["', '"]]'),
     # Only clients' roles are drawn; the functions stand for theirs.
     "AWS::IAM::Role": ('{{"', '"}}'),
@@ -31,6 +36,8 @@ _SHAPES = {
 _SECRET = "AWS::SecretsManager::Secret"  # noqa: S105 - a type
 _HOLDS_DATA = {
     "AWS::DynamoDB::Table",
+    "AWS::Events::EventBus",
+    "AWS::KinesisFirehose::DeliveryStream",
     "AWS::S3::Bucket",
     "AWS::SNS::Topic",
     "AWS::SQS::Queue",
@@ -47,7 +54,9 @@ _NOT_DRAWN = {
     "sqs:GetQueueAttributes",
 }
 Resources = dict[str, dict[str, Any]]
-_KINDS = {"Api", "Bucket", "Function", "Queue", "Role", "Secret", "Table", "Topic"}
+_KINDS = {
+    *("Api", "Bucket", "Bus", "Function", "Queue", "Role", "Secret", "Stream", "Table", "Topic"),
+}
 _GIVEN_UP = '-. "given up" .->'
 # Logical id, arrow with its label, logical id.
 Edge = tuple[str, str, str]
@@ -57,22 +66,28 @@ def mermaid(template: Path) -> str:
     """Return the Mermaid flow chart of a template that has path metadata."""
     resources: Resources = json.loads(template.read_text(encoding="utf-8"))["Resources"]
     hidden = _hidden(resources)
+    elsewhere = _buses_elsewhere(resources)
     labels = {
         logical_id: _label(resource)
         for logical_id, resource in resources.items()
         if resource["Type"] in _SHAPES and logical_id not in hidden
     }
     names = {logical_id: label.replace(" ", "") for logical_id, label in labels.items()}
-    lines = []
+    names |= {bus: re.sub(r"\W", "", f"Bus{bus}") for bus in elsewhere}
+    lines = [f'{names[bus]}((("bus {bus}")))' for bus in elsewhere]
     for logical_id, label in labels.items():
         opening, closing = _SHAPES[resources[logical_id]["Type"]]
-        lines.append(f"{names[logical_id]}{opening}{label}{closing}")
+        kind = " (FIFO)" if resources[logical_id]["Properties"].get("FifoQueue") else ""
+        lines.append(f"{names[logical_id]}{opening}{label}{kind}{closing}")
     wired = [
+        *_streams(resources),
         *_methods(resources),
         *_routes(resources),
         *_mappings(resources),
         *_subscriptions(resources),
         *_attempts(resources),
+        *_archives(resources),
+        *_rules(resources),
         *_dead_letters(resources),
     ]
     for source, arrow, target in [*wired, *_calls(resources, wired)]:
@@ -82,7 +97,8 @@ def mermaid(template: Path) -> str:
 
 
 def _label(resource: dict[str, Any]) -> str:
-    parts: list[str] = resource["Metadata"]["aws:cdk:path"].split("/")[1:-1]
+    path: str = resource["Metadata"]["aws:cdk:path"]
+    parts = path.removesuffix("/Resource").split("/")[1:]
     # The construct's own name; the last part often only repeats what kind of thing it is.
     return " ".join(parts[:-1] if parts[-1] in _KINDS else parts)
 
@@ -111,7 +127,7 @@ def _methods(resources: Resources) -> Iterator[Edge]:
             for target in _referenced(method["Integration"]["Uri"])
             if resources.get(target, {}).get("Type") == "AWS::Lambda::Function"
         ]
-        path = _path(resources, method["ResourceId"]["Ref"])
+        path = _path(resources, method["ResourceId"]) or "/"
         yield method["RestApiId"]["Ref"], f'-- "{method["HttpMethod"]} {path}" -->', function
 
 
@@ -122,11 +138,54 @@ def _routes(resources: Resources) -> Iterator[Edge]:
         yield route["ApiId"]["Ref"], f'-- "{route["RouteKey"]}" -->', function
 
 
-def _path(resources: Resources, resource_id: str) -> str:
-    properties = resources[resource_id]["Properties"]
-    parent = properties["ParentId"].get("Ref")
-    prefix = _path(resources, parent) if parent else ""
-    return f"{prefix}/{properties['PathPart']}"
+def _path(resources: Resources, resource_id: dict[str, Any]) -> str:
+    if "Ref" not in resource_id:
+        # The API's root.
+        return ""
+    properties = resources[resource_id["Ref"]]["Properties"]
+    return f"{_path(resources, properties['ParentId'])}/{properties['PathPart']}"
+
+
+def _streams(resources: Resources) -> Iterator[Edge]:
+    for logical_id, resource in resources.items():
+        if resource["Type"] == "AWS::KinesisFirehose::DeliveryStream":
+            destination = resource["Properties"]["ExtendedS3DestinationConfiguration"]
+            for function in _referenced(destination.get("ProcessingConfiguration")):
+                yield logical_id, '== "batches" ==>', function
+            for bucket in _referenced(destination["BucketARN"]):
+                yield logical_id, f'== "{_folder(destination["Prefix"])}" ==>', bucket
+                yield logical_id, f'-. "{_folder(destination["ErrorOutputPrefix"])}" .->', bucket
+
+
+def _folder(prefix: str) -> str:
+    return prefix[: prefix.index("/") + 1]
+
+
+def _archives(resources: Resources) -> Iterator[Edge]:
+    for logical_id, resource in resources.items():
+        if resource["Type"] == "AWS::Events::Archive":
+            days = resource["Properties"].get("RetentionDays")
+            [bus] = _referenced(resource["Properties"]["SourceArn"])
+            yield bus, f'== "all events{f", {days} days" if days else ""}" ==>', logical_id
+
+
+def _buses_elsewhere(resources: Resources) -> list[str]:
+    """Return the names of buses that are not the stack's own but have rules in it."""
+    buses = (rule.get("EventBusName", "default") for rule in _of(resources, "AWS::Events::Rule"))
+    return sorted({bus for bus in buses if isinstance(bus, str)})
+
+
+def _rules(resources: Resources) -> Iterator[Edge]:
+    for rule in _of(resources, "AWS::Events::Rule"):
+        bus = rule.get("EventBusName", "default")
+        [source] = _referenced(bus) or [bus]
+        pattern = rule["EventPattern"]
+        label = ", ".join(pattern.get("detail-type", [])) or f"events, by {', '.join(pattern)}"
+        for each in rule["Targets"]:
+            for target in _referenced(each["Arn"]):
+                yield source, f'== "{label}" ==>', target
+            for queue in _referenced(each.get("DeadLetterConfig")):
+                yield source, _GIVEN_UP, queue
 
 
 def _mappings(resources: Resources) -> Iterator[Edge]:

@@ -5,7 +5,7 @@ Four kinds of message wait in a stack's failure queues:
 - a *reject* carries the original record and the cause for which a handler refused it;
 - a *pointer* names the stream records of a batch that Lambda gave up, by shard and numbers;
 - a *delivery* holds a topic's message that did not get through to a subscribed function;
-- a *dead letter* is a queue's own message, unchanged.
+- a *dead letter* is a queue's own message, unchanged, or an event that a bus could not put into it.
 """
 
 from __future__ import annotations
@@ -17,51 +17,36 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from odyssey_cli import topic_deliveries
-from odyssey_cli.invocations import hand_over
+from odyssey_cli import bus_letters, firehose_rejects, topic_deliveries
+from odyssey_cli.failure_queues import REJECTS_OUTPUT, FailureQueue, Kind, discover
+from odyssey_cli.invocations import NotDeliverable, hand_over
 from odyssey_cli.stream_records import Read, read_records
-from odyssey_cli.topic_deliveries import NotDeliverable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from odyssey_cli.target import Target
 
+__all__ = [
+    "REJECTS_OUTPUT",
+    "Failure",
+    "FailureQueue",
+    "Kind",
+    "Redriven",
+    "Result",
+    "batch_info",
+    "collect",
+    "discover",
+    "redrive",
+    "redrive_all",
+    "rejected_again",
+    "release",
+]
+
 # While messages are worked on nobody else sees them; long enough for a few thousand.
 _HOLD_SECONDS = 3_600
 # How reading a message fails that is not what its queue is for.
 _UNREADABLE = (KeyError, TypeError, ValueError, AttributeError)
-REJECTS_OUTPUT = "RejectsQueueUrl"
-
-
-class Kind(StrEnum):
-    """What a failure queue holds."""
-
-    REJECTS = "rejects"
-    POINTERS = "stream batches"
-    DELIVERIES = "topic deliveries"
-    DEAD_LETTERS = "dead letters"
-
-
-@dataclass(frozen=True)
-class FailureQueue:
-    """One of a stack's failure queues.
-
-    Attributes:
-        url: its address.
-        kind: what it holds.
-        mappings: the event source mappings of the stack whose failures may be in it.
-        functions: the names of the functions that may have to do with what is in it.
-        source: for dead letters, the address of the queue they come from.
-        max_receives: for dead letters, how often that queue lets a message be received.
-    """
-
-    url: str
-    kind: Kind
-    mappings: tuple[dict[str, Any], ...] = ()
-    functions: tuple[str, ...] = ()
-    source: str = ""
-    max_receives: int = 0
 
 
 @dataclass(frozen=True)
@@ -85,6 +70,8 @@ class Failure:
         if self.queue.kind is Kind.REJECTS:
             return self.attribute("cause") or "unknown"
         if self.queue.kind is Kind.DEAD_LETTERS:
+            if self.is_of_bus:
+                return bus_letters.cause(self.attribute)
             return f"given up after {self.queue.max_receives} receives"
         try:
             if self.queue.kind is Kind.DELIVERIES:
@@ -94,10 +81,17 @@ class Failure:
             return "unknown: the message cannot be read"
 
     @property
+    def is_of_bus(self) -> bool:
+        """Whether it is an event that did not even come into the queue."""
+        return bus_letters.is_letter(self.message.get("MessageAttributes", {}))
+
+    @property
     def what(self) -> str:
         """What is affected."""
         if self.queue.kind is Kind.REJECTS:
             return f"event {self.attribute('event_id') or 'without id'}"
+        if self.is_of_bus and (event_id := bus_letters.what(self.body)):
+            return f"event {event_id}"
         try:
             if self.queue.kind is Kind.DELIVERIES:
                 return self.delivery.what
@@ -150,49 +144,6 @@ class Redriven:
 def batch_info(pointer: dict[str, Any]) -> dict[str, Any]:
     """Return the part of a pointer that names shard and sequence numbers."""
     found: dict[str, Any] = pointer["DDBStreamBatchInfo"]
-    return found
-
-
-def discover(target: Target, stack: str) -> list[FailureQueue]:
-    """Return a deployed stack's failure queues, found by how they are wired."""
-    outputs = target.outputs(stack)
-    formation, sqs = target.client("cloudformation"), target.client("sqs")
-    resources: dict[str, list[str]] = {}
-    for page in formation.get_paginator("list_stack_resources").paginate(StackName=stack):
-        for resource in page["StackResourceSummaries"]:
-            ids = resources.setdefault(resource["ResourceType"], [])
-            ids.append(resource["PhysicalResourceId"])
-    functions = target.client("lambda")
-    mappings = [
-        functions.get_event_source_mapping(UUID=each)
-        for each in resources.get("AWS::Lambda::EventSourceMapping", [])
-    ]
-    arns: dict[str, str] = {}
-    sources: dict[str, tuple[str, int]] = {}
-    for url in resources.get("AWS::SQS::Queue", []):
-        attributes = sqs.get_queue_attributes(
-            QueueUrl=url, AttributeNames=["QueueArn", "RedrivePolicy"]
-        )["Attributes"]
-        arns[url] = attributes["QueueArn"]
-        if "RedrivePolicy" in attributes:
-            policy = json.loads(attributes["RedrivePolicy"])
-            sources[policy["deadLetterTargetArn"]] = url, int(policy["maxReceiveCount"])
-    of_stack = tuple(resources.get("AWS::Lambda::Function", []))
-    # Most stacks have none of these, and are spared the calls.
-    asynchronous = of_stack if "AWS::Lambda::EventInvokeConfig" in resources else ()
-    invoked = _async_destinations(functions, asynchronous)
-    found = []
-    for url, arn in arns.items():
-        given_up = tuple(each for each in mappings if _destination(each) == arn)
-        if _name(url) == _name(outputs.get(REJECTS_OUTPUT, "")):
-            found.append(FailureQueue(url, Kind.REJECTS, tuple(mappings), of_stack))
-        elif given_up:
-            found.append(FailureQueue(url, Kind.POINTERS, given_up))
-        elif arn in invoked:
-            found.append(FailureQueue(url, Kind.DELIVERIES, functions=tuple(invoked[arn])))
-        elif arn in sources:
-            source, receives = sources[arn]
-            found.append(FailureQueue(url, Kind.DEAD_LETTERS, source=source, max_receives=receives))
     return found
 
 
@@ -285,6 +236,14 @@ def redrive(target: Target, failure: Failure) -> Redriven:
 
 def _process(target: Target, failure: Failure) -> Redriven:
     try:
+        if failure.queue.kind is Kind.REJECTS and firehose_rejects.is_record(failure.body):
+            firehose_rejects.put_back(
+                target,
+                failure.body,
+                event_id=failure.attribute("event_id"),
+                streams=failure.queue.streams,
+            )
+            return Redriven(failure, Result.DONE, firehose_rejects.PUT_BACK)
         function, read = _work(target, failure)
     except NotDeliverable as error:
         return Redriven(failure, Result.FAILED, str(error))
@@ -348,7 +307,7 @@ def _identity(reject: Failure) -> tuple[str, str]:
 def _send_back(target: Target, failure: Failure) -> None:
     message = failure.message
     request: dict[str, Any] = {"QueueUrl": failure.queue.source, "MessageBody": message["Body"]}
-    if attributes := message.get("MessageAttributes"):
+    if attributes := bus_letters.without(message.get("MessageAttributes", {})):
         request["MessageAttributes"] = attributes
     if group := message["Attributes"].get("MessageGroupId"):
         request["MessageGroupId"] = group
@@ -356,26 +315,3 @@ def _send_back(target: Target, failure: Failure) -> None:
             # The old id would make SQS drop it as a duplicate for five minutes.
             request["MessageDeduplicationId"] = str(uuid.uuid4())
     target.client("sqs").send_message(**request)
-
-
-def _async_destinations(functions: Any, names: Iterable[str]) -> dict[str, list[str]]:  # noqa: ANN401 - a client
-    """Return where Lambda puts failed asynchronous invocations: names of functions by ARN."""
-    found: dict[str, list[str]] = {}
-    for name in names:
-        try:
-            config = functions.get_function_event_invoke_config(FunctionName=name)
-        except functions.exceptions.ResourceNotFoundException:
-            continue
-        found.setdefault(_destination(config), []).append(name)
-    return found
-
-
-def _destination(mapping: dict[str, Any]) -> str:
-    """Return where the failures of an event source mapping or a function go, "" if nowhere."""
-    config = mapping.get("DestinationConfig") or {}
-    return str((config.get("OnFailure") or {}).get("Destination", ""))
-
-
-def _name(url: str) -> str:
-    """Return a queue's account and name: hosts differ between two spellings of one address."""
-    return "/".join(url.split("/")[-2:])

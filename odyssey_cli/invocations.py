@@ -18,6 +18,10 @@ _MAX_PAYLOAD = 4_000_000
 _LONGEST_INVOKE = 910
 
 
+class NotDeliverable(ValueError):  # noqa: N818 - reads as the statement it is
+    """A message cannot be handed to what it is for; the text says why."""
+
+
 def hand_over(target: Target, function: str, records: Iterable[dict[str, Any]]) -> str | None:
     """Hand records to a function as their source would, in as many calls as they take.
 

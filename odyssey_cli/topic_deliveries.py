@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from odyssey_cli.invocations import error_text
+from odyssey_cli.invocations import NotDeliverable, error_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,10 +25,6 @@ _SOURCE = "aws:sns"
 _NAME = 6
 # Lambda spells two of SNS's names its own way ("Process Amazon SNS notifications with Lambda").
 _SPELT_BY_LAMBDA = {"SigningCertURL": "SigningCertUrl", "UnsubscribeURL": "UnsubscribeUrl"}
-
-
-class NotDeliverable(ValueError):  # noqa: N818 - reads as the statement it is
-    """A message cannot be handed to a function; the text says why."""
 
 
 @dataclass(frozen=True)

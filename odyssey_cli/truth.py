@@ -88,8 +88,8 @@ TRUTHS = (
         "Queues, to functions and programs",
         ("AWS::SQS::Queue", "AWS::SQS::QueuePolicy"),
         "batches, visibility on the same clock, partial batch response, number of receives, "
-        "dead-letter queue, redrive; TLS-only policy",
-        "encryption, retention",
+        "dead-letter queue, redrive, groups of a FIFO queue in their order; TLS-only policy",
+        "encryption, retention, high throughput of FIFO queues",
         ("queue_poller", "batch_actions"),
     ),
     Truth(
@@ -118,21 +118,21 @@ TRUTHS = (
         ("AWS::S3::Bucket", "AWS::S3::BucketPolicy", "Custom::EmptyBucket"),
         "versions, writes that never overwrite, SHA-256 checksums, TLS-only policy; emptied and "
         "deleted with their stack, and not deleted before they are empty",
-        "encryption and lifecycle: kept and readable, without effect",
+        "encryption and lifecycle: kept and readable, without effect; replication",
         ("buckets", "objects", "managed_keys"),
     ),
     Truth(
-        "Delivery streams to buckets (no stack has one yet)",
-        (),
+        "Delivery streams to buckets",
+        ("AWS::KinesisFirehose::DeliveryStream", "AWS::Logs::LogStream"),
         "buffers by size and interval on the same clock, one call of the function per batch and "
         "its retries, error prefix, gzip, names of objects, limits of puts, permissions of the "
         "role, error log",
-        "",
+        "encryption",
         ("firehose", "firehose_objects", "firehose_streams"),
     ),
     Truth(
-        "Event buses (no stack has one yet)",
-        (),
+        "Event buses",
+        ("AWS::Events::EventBus", "AWS::Events::Rule", "AWS::Events::Archive"),
         "deliveries to queues, functions and topics with retries, dead letters and permissions; "
         "archive, replay, who may put",
         "",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import CfnOutput, Duration
+from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
 
 from odyssey_constructs.bucket import Bucket
 from odyssey_constructs.client import Client, way_in
 from odyssey_constructs.dashboard import dashboard
 from odyssey_constructs.function import PythonFunction
-from odyssey_constructs.queue import FailureQueue, WorkQueue
+from odyssey_constructs.queue import RejectsQueue, WorkQueue
 from odyssey_constructs.stack import OdysseyStack
 from odyssey_constructs.table import Table
 
@@ -45,11 +45,11 @@ class Discovery(OdysseyStack):
             visibility_timeout=Duration.minutes(1),
             config=config,
         )
-        rejects = FailureQueue(
+        rejects = RejectsQueue(
             self,
             "Rejects",
-            meaning="Messages that the updater can never process. odyssey discovery failures "
-            "shows their causes; odyssey redrive brings them back.",
+            what="Messages that the updater can never process",
+            group="discovery",
             config=config,
         )
 
@@ -65,14 +65,13 @@ class Discovery(OdysseyStack):
             environment={
                 "ITEMS_TABLE": items.table.table_name,
                 "UPDATED_QUEUE": updated.queue.queue_url,
-                "REJECTS_QUEUE": rejects.queue.queue_url,
             },
             timeout=Duration.seconds(30),
             config=config,
         )
         items.allow_update(updater)
         updated.allow_send(updater)
-        rejects.allow_send(updater)
+        rejects.take_from(updater)
         uploaded.consume(updater)
 
         service = Client(self, "Service", description="Verifies updated items")
@@ -91,8 +90,10 @@ class Discovery(OdysseyStack):
             queues=[uploaded, updated],
             counts=["ItemsUpdated", "ItemsAlreadyUpdated", "MessagesFailed", "MessagesRejected"],
         )
-        CfnOutput(self, "ItemsTable", value=items.table.table_name)
-        CfnOutput(self, "FilesBucket", value=files.bucket.bucket_name)
-        CfnOutput(self, "UploadedQueueUrl", value=uploaded.queue.queue_url)
-        CfnOutput(self, "UpdatedQueueUrl", value=updated.queue.queue_url)
-        CfnOutput(self, "RejectsQueueUrl", value=rejects.queue.queue_url)
+        self.outputs(
+            ItemsTable=items.table.table_name,
+            FilesBucket=files.bucket.bucket_name,
+            UploadedQueueUrl=uploaded.queue.queue_url,
+            UpdatedQueueUrl=updated.queue.queue_url,
+            RejectsQueueUrl=rejects.queue.queue_url,
+        )

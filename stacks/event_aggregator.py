@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from aws_cdk import CfnOutput, Duration
+from aws_cdk import Duration
 
 from odyssey_constructs.api import IamApi
 from odyssey_constructs.dashboard import dashboard
 from odyssey_constructs.function import PythonFunction
-from odyssey_constructs.queue import FailureQueue
+from odyssey_constructs.queue import RejectsQueue
 from odyssey_constructs.stack import OdysseyStack
 from odyssey_constructs.stream_consumer import StreamConsumer
 from odyssey_constructs.table import Table
@@ -33,11 +33,11 @@ class EventAggregator(OdysseyStack):
         processed = Table(self, "Processed", config=config)
         summaries = Table(self, "Summaries", config=config)
         summaries.add_ranking(RANKING, partition_key="ranking", rank="item_count")
-        rejects = FailureQueue(
+        rejects = RejectsQueue(
             self,
             "Rejects",
-            meaning="Records that the aggregator can never count. odyssey aggregator failures "
-            "shows their causes; odyssey redrive brings them back.",
+            what="Records that the aggregator can never count",
+            group="aggregator",
             config=config,
         )
         api = IamApi(self, "Api", config=config)
@@ -63,7 +63,6 @@ class EventAggregator(OdysseyStack):
             environment={
                 "PROCESSED_TABLE": processed.table.table_name,
                 "SUMMARIES_TABLE": summaries.table.table_name,
-                "REJECTS_QUEUE": rejects.queue.queue_url,
             },
             timeout=Duration.minutes(1),
             config=config,
@@ -71,7 +70,7 @@ class EventAggregator(OdysseyStack):
         processed.allow_put(aggregator)
         summaries.allow_batch_get(aggregator)
         summaries.allow_update(aggregator)
-        rejects.allow_send(aggregator)
+        rejects.take_from(aggregator)
         StreamConsumer(self, "Aggregation", table=events, function=aggregator, config=config)
 
         reader = PythonFunction(
@@ -104,9 +103,11 @@ class EventAggregator(OdysseyStack):
                 "EventsRejected",
             ],
         )
-        CfnOutput(self, "ApiUrl", value=api.url)
-        CfnOutput(self, "ClientPolicyArn", value=api.client_policy.managed_policy_arn)
-        CfnOutput(self, "EventsTable", value=events.table.table_name)
-        CfnOutput(self, "RejectsQueueUrl", value=rejects.queue.queue_url)
-        CfnOutput(self, "EventTtlDays", value=str(config.aggregator_event_ttl_days or 0))
-        CfnOutput(self, "SummariesTable", value=summaries.table.table_name)
+        self.outputs(
+            ApiUrl=api.url,
+            ClientPolicyArn=api.client_policy.managed_policy_arn,
+            EventsTable=events.table.table_name,
+            RejectsQueueUrl=rejects.queue.queue_url,
+            EventTtlDays=str(config.aggregator_event_ttl_days or 0),
+            SummariesTable=summaries.table.table_name,
+        )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import CfnOutput
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_iam as iam
 
@@ -27,7 +26,9 @@ class Operations(OdysseyStack):
     def __init__(self, scope: Construct, id: str, *, config: Config) -> None:
         super().__init__(scope, id, config=config, description="What all AWS Odyssey stacks share")
         alarms = AlarmTopic(self, "Alarms", config=config)
-        CfnOutput(self, "AlarmTopicArn", value=alarms.topic.topic_arn)
+        self.outputs(
+            AlarmTopicArn=alarms.topic.topic_arn,
+        )
 
         if config.api_log_role:
             role = iam.Role(

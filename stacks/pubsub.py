@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import CfnOutput, Duration
+from aws_cdk import Duration
 
 from odyssey_constructs.client import Client
 from odyssey_constructs.dashboard import dashboard
 from odyssey_constructs.function import PythonFunction
 from odyssey_constructs.http_api import HttpApi
-from odyssey_constructs.queue import FailureQueue
+from odyssey_constructs.queue import RejectsQueue
 from odyssey_constructs.secret import Secret
 from odyssey_constructs.stack import OdysseyStack
 from odyssey_constructs.table import Table
@@ -35,11 +35,11 @@ class PubSub(OdysseyStack):
         markers = Table(self, "Markers", config=config)
         of_slack = Secret(self, "SlackSecret", field="signing_secret", config=config)
         of_curl = Secret(self, "ApiSecret", field="token", config=config)
-        rejects = FailureQueue(
+        rejects = RejectsQueue(
             self,
             "Rejects",
-            meaning="Messages of the topic that a subscriber can never process. odyssey pubsub "
-            "failures shows their causes; odyssey redrive brings them back.",
+            what="Messages of the topic that a subscriber can never process",
+            group="pubsub",
             config=config,
         )
         counted = Topic(self, "Counted", rejects=rejects, config=config)
@@ -108,10 +108,12 @@ class PubSub(OdysseyStack):
                 *("RequestsRefused", "RequestsFailed"),
             ],
         )
-        CfnOutput(self, "ApiUrl", value=api.url)
-        CfnOutput(self, "SlackSecretArn", value=of_slack.secret.secret_arn)
-        CfnOutput(self, "ApiSecretArn", value=of_curl.secret.secret_arn)
-        CfnOutput(self, "LoggerName", value=logger.function.function_name)
-        CfnOutput(self, "TopicArn", value=counted.topic.topic_arn)
-        CfnOutput(self, "WordsTable", value=words.table.table_name)
-        CfnOutput(self, "RejectsQueueUrl", value=rejects.queue.queue_url)
+        self.outputs(
+            ApiUrl=api.url,
+            SlackSecretArn=of_slack.secret.secret_arn,
+            ApiSecretArn=of_curl.secret.secret_arn,
+            LoggerName=logger.function.function_name,
+            TopicArn=counted.topic.topic_arn,
+            WordsTable=words.table.table_name,
+            RejectsQueueUrl=rejects.queue.queue_url,
+        )

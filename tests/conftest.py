@@ -5,14 +5,36 @@ from collections.abc import Iterator
 
 import boto3
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 # Powertools reads these when a handler is imported: on Lambda the stack has set them by then.
 os.environ["POWERTOOLS_SERVICE_NAME"] = "tests"
 os.environ["POWERTOOLS_METRICS_NAMESPACE"] = "AwsOdyssey"
 
+# pytest-xdist gives its workers the size of a terminal, which the console would keep for good.
+for _name in ("COLUMNS", "LINES"):
+    os.environ.pop(_name, None)
+
 # A bundle of certificates is no account.
 _HARMLESS = frozenset({"AWS_CA_BUNDLE"})
 _OURS = ("ODYSSEY_TARGET", "ODYSSEY_ACCOUNT")
+
+
+class TwoHalves(LoadScopeScheduling):
+    """One worker gets the tests that share a local cloud, another everything else.
+
+    That is half of the time each, and what a session makes once is still made once.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "local" if nodeid.startswith("tests/local/") else "others"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TwoHalves | None:
+    """Split what `./odyssey test` runs, and leave other values of --dist to pytest-xdist."""
+    return TwoHalves(config, log) if config.getoption("dist") == "loadscope" else None
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -84,8 +84,11 @@ def alarm(
     threshold: float,
     description: str,
     evaluation_periods: int = 1,
+    below: bool = False,
 ) -> cloudwatch.Alarm:
     """Make an alarm that tells the app's topic when `metric` reaches `threshold`.
+
+    With `below` it tells when the metric falls below it.
 
     Missing data is good: these metrics exist only while something happens. `description` is
     what a person reads first; it says what is wrong and what that means.
@@ -96,7 +99,11 @@ def alarm(
         metric=metric,
         threshold=threshold,
         evaluation_periods=evaluation_periods,
-        comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+        comparison_operator=(
+            cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
+            if below
+            else cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
+        ),
         treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         alarm_description=description,
     )

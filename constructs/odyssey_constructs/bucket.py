@@ -12,6 +12,7 @@ from constructs import Construct
 from odyssey_constructs.encryption import encryption_key
 from odyssey_constructs.findings import acknowledge
 from odyssey_constructs.function import PythonFunction
+from odyssey_constructs.replication import Copier
 from odyssey_constructs.retention import removal_policy
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from odyssey_constructs.client import Client
     from odyssey_constructs.config import Config
+    from odyssey_constructs.delivery_stream import DeliveryStream
+    from odyssey_constructs.replication import Replica
 
 # lambda_src/custom_resources/emptying.py empties only buckets with this tag.
 EMPTY_TAG = "odyssey:empty-on-delete"
@@ -36,6 +39,10 @@ class Bucket(Construct):
         id: the name within the parent.
         config: the app's settings.
         keep_overwritten: how long overwritten and deleted versions are kept.
+        archive_days: after which objects move to S3 Glacier Flexible Retrieval; None for never.
+        archive_prefix: which objects those are; all by default.
+        expiry_days: after which objects are deleted; None for never.
+        replica: where new objects are copied to as well.
     """
 
     def __init__(
@@ -45,9 +52,14 @@ class Bucket(Construct):
         *,
         config: Config,
         keep_overwritten: Duration | None = None,
+        archive_days: int | None = None,
+        archive_prefix: str | None = None,
+        expiry_days: int | None = None,
+        replica: Replica | None = None,
     ) -> None:
         super().__init__(scope, id)
         self._key = encryption_key(self, config=config)
+        copier = Copier(self, "Copier", to=replica) if replica else None
         self.bucket = s3.Bucket(
             self,
             "Bucket",
@@ -66,7 +78,10 @@ class Bucket(Construct):
                 s3.LifecycleRule(
                     id="Unfinished", abort_incomplete_multipart_upload_after=Duration.days(1)
                 ),
+                *_aging(archive_days, archive_prefix, expiry_days),
             ],
+            replication_role=copier.role if copier else None,
+            replication_rules=copier.rules if copier else None,
             removal_policy=removal_policy(config),
         )
         acknowledge(
@@ -75,6 +90,9 @@ class Bucket(Construct):
             "Only roles of this account reach the bucket. CloudTrail's data events say who did "
             "what; access logs, delivered on a best-effort basis, do so less well.",
         )
+        if copier:
+            copier.allow_copy(self.bucket)
+            self._acknowledge_objects(copier)
         if not config.is_prod:
             self._empty_on_delete(config)
 
@@ -84,6 +102,27 @@ class Bucket(Construct):
         if self._key is not None:
             # "Using server-side encryption with AWS KMS keys", Amazon S3 User Guide, 2026-11-21.
             who.allow("kms:Decrypt", "kms:GenerateDataKey", on=self._key.key_arn)
+
+    def allow_deliver(self, who: DeliveryStream) -> None:
+        """Let Firehose write objects in a delivery stream's name.
+
+        The calls are those of "Grant Firehose access to an Amazon S3 destination", 2026-11-21.
+        """
+        who.allow(
+            "s3:GetBucketLocation",
+            "s3:ListBucket",
+            "s3:ListBucketMultipartUploads",
+            on=self.bucket.bucket_arn,
+        )
+        who.allow(
+            "s3:AbortMultipartUpload",
+            "s3:GetObject",
+            "s3:PutObject",
+            on=self.bucket.arn_for_objects("*"),
+        )
+        if self._key is not None:
+            who.allow("kms:Decrypt", "kms:GenerateDataKey", on=self._key.key_arn)
+        self._acknowledge_objects(who)
 
     def allow_get(self, who: PythonFunction | Client) -> None:
         """Let `who` read any object whose key it knows."""
@@ -136,6 +175,20 @@ class Bucket(Construct):
         emptied.node.add_dependency(function.role, permissions)
 
 
+def _aging(
+    archive_days: int | None, archive_prefix: str | None, expiry_days: int | None
+) -> list[s3.LifecycleRule]:
+    rules = []
+    if archive_days:
+        archived = s3.Transition(
+            storage_class=s3.StorageClass.GLACIER, transition_after=Duration.days(archive_days)
+        )
+        rules.append(s3.LifecycleRule(id="Archived", prefix=archive_prefix, transitions=[archived]))
+    if expiry_days:
+        rules.append(s3.LifecycleRule(id="Expired", expiration=Duration.days(expiry_days)))
+    return rules
+
+
 def _emptier(stack: Stack, config: Config) -> PythonFunction:
     """Return the function that empties the stack's buckets, made on first use."""
     existing = stack.node.try_find_child(_EMPTIER)
@@ -147,5 +200,7 @@ def _emptier(stack: Stack, config: Config) -> PythonFunction:
         handler="custom_resources.empty_bucket",
         # The longest there is ("Lambda quotas", 2026-11-21); it answers before it is over.
         timeout=Duration.minutes(15),
+        # Whoever deletes the stack waits for it and is told by CloudFormation.
+        alarmed=False,
         config=config,
     )

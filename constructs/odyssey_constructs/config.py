@@ -9,10 +9,11 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 Stage = Literal["dev", "prod"]
 Architecture = Literal["arm64", "x86_64"]
@@ -21,6 +22,12 @@ Architecture = Literal["arm64", "x86_64"]
 _FOREIGN = re.compile(
     r"^(@|aws:|aws-cdk:|cdk-|cli-)|:|^(acknowledged-issue-numbers|path-metadata|tree)$"
 )
+
+
+# Names of buses ("CreateEventBus", Amazon EventBridge API Reference, 2026-11-21).
+_BUS = re.compile(r"[/.\-_A-Za-z0-9]{1,256}")
+_REPLICA_BUCKET = re.compile(r"arn:aws[a-z-]*:s3:::[a-z0-9.-]{3,63}")
+_REPLICA_KEY = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+")
 
 
 class ConfigError(ValueError):
@@ -43,8 +50,16 @@ class Config:
         aggregator_group_by: names of the top-level fields by which events are grouped;
             empty means the whole body.
         aggregator_event_ttl_days: days after which an event is deleted; None keeps it.
+        consumer_bus: the bus whose events the consumer reacts to; Ingest's by default.
         discovery_user: whether discovery also has an IAM user, in the group that may use it;
             without access key.
+        ingest_dynamic_partitioning: whether the lake has a folder for each type of event.
+        ingest_event_ttl_days: days after which a stored event is deleted; None keeps it.
+        ingest_lake_glacier_days: days after which the lake's objects move to S3 Glacier; None
+            leaves them where they are.
+        ingest_lake_expiry_days: days after which they are deleted; None keeps them.
+        ingest_replica_bucket: in prod, the ARN of a bucket that gets a copy of every object.
+        ingest_replica_key: the ARN of the KMS key that encrypts the copies.
     """
 
     stage: Stage = "dev"
@@ -55,7 +70,14 @@ class Config:
     api_burst_limit: int = 200
     aggregator_group_by: tuple[str, ...] = ()
     aggregator_event_ttl_days: int | None = None
+    consumer_bus: str | None = None
     discovery_user: bool = False
+    ingest_dynamic_partitioning: bool = False
+    ingest_event_ttl_days: int | None = None
+    ingest_lake_glacier_days: int | None = 90
+    ingest_lake_expiry_days: int | None = None
+    ingest_replica_bucket: str | None = None
+    ingest_replica_key: str | None = None
 
     @property
     def is_prod(self) -> bool:
@@ -74,37 +96,40 @@ class Config:
         for key in own:
             if key not in known:
                 raise ConfigError(_unknown(key, known))
-        values: dict[str, Any] = {}
-        if "stage" in own:
-            values["stage"] = cast("Stage", _one_of("stage", own["stage"], ("dev", "prod")))
-        if "architecture" in own:
-            values["architecture"] = cast(
-                "Architecture",
-                _one_of("architecture", own["architecture"], ("arm64", "x86_64")),
+        values: dict[str, Any] = {
+            key: _READERS[key](key, value)
+            for key, value in own.items()
+            if value or key not in _MAY_BE_EMPTY
+        }
+        return cls(**values)._consistent()
+
+    def _consistent(self) -> Config:
+        """Return the settings if they go together.
+
+        Raises:
+            ConfigError: they do not.
+        """
+        replica = [self.ingest_replica_bucket, self.ingest_replica_key]
+        if any(replica) and not (self.is_prod and all(replica)):
+            raise ConfigError(
+                "ingest_replica_bucket and ingest_replica_key go together, with stage=prod."
             )
-        if own.get("alarm_email"):
-            values["alarm_email"] = _email("alarm_email", own["alarm_email"])
-        for key in ("api_log_role", "discovery_user"):
-            if key in own:
-                values[key] = _boolean(key, own[key])
-        for key in ("api_rate_limit", "api_burst_limit"):
-            if key in own:
-                # 10,000 is an account's default quota (Amazon API Gateway quotas, 2026-11-21).
-                values[key] = _integer(key, own[key], low=1, high=10_000)
-        if own.get("aggregator_group_by"):
-            values["aggregator_group_by"] = _names(
-                "aggregator_group_by", own["aggregator_group_by"]
+        archived, deleted = self.ingest_lake_glacier_days, self.ingest_lake_expiry_days
+        if archived and deleted and deleted <= archived:
+            raise ConfigError(
+                f"ingest_lake_expiry_days={deleted} is not more than ingest_lake_glacier_days="
+                f"{archived}; ingest_lake_glacier_days=never leaves objects where they are."
             )
-        if own.get("aggregator_event_ttl_days"):
-            values["aggregator_event_ttl_days"] = _integer(
-                "aggregator_event_ttl_days", own["aggregator_event_ttl_days"], low=1, high=3_650
-            )
-        return cls(**values)
+        return self
 
 
 def _unknown(key: str, known: set[str]) -> str:
-    close = difflib.get_close_matches(key, known, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(sorted(known))}."
+    close = difflib.get_close_matches(key, sorted(known), n=2, cutoff=0.7)
+    hint = (
+        f"did you mean {' or '.join(map(repr, close))}?"
+        if close
+        else f"known are {', '.join(sorted(known))}."
+    )
     return f"Unknown context option {key!r}: {hint}"
 
 
@@ -129,6 +154,18 @@ def _integer(key: str, value: object, *, low: int, high: int) -> int:
     return int(text)
 
 
+def _days(key: str, value: object) -> int | None:
+    if value is None or str(value) in ("", "0", "never"):
+        return None
+    return _integer(key, value, low=1, high=3_650)
+
+
+def _matching(key: str, value: object, *, form: re.Pattern[str], what: str) -> str:
+    if not isinstance(value, str) or not form.fullmatch(value):
+        raise ConfigError(f"{key}={value!r} is not {what}.")
+    return value
+
+
 def _email(key: str, value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", value):
         raise ConfigError(f"{key}={value!r} is not an e-mail address.")
@@ -148,3 +185,55 @@ def _names(key: str, value: object) -> tuple[str, ...]:
     if not names or not all(names) or len(set(names)) != len(names):
         raise ConfigError(f"{key}={value!r} is not a list of different field names.")
     return tuple(names)
+
+
+def _stage(key: str, value: object) -> str:
+    return _one_of(key, value, ("dev", "prod"))
+
+
+def _architecture(key: str, value: object) -> str:
+    return _one_of(key, value, ("arm64", "x86_64"))
+
+
+def _limit(key: str, value: object) -> int:
+    # 10,000 is an account's default quota (Amazon API Gateway quotas, 2026-11-21).
+    return _integer(key, value, low=1, high=10_000)
+
+
+# Options that are as by default when they are empty.
+_MAY_BE_EMPTY = frozenset(
+    {
+        "alarm_email",
+        "aggregator_group_by",
+        "consumer_bus",
+        "ingest_replica_bucket",
+        "ingest_replica_key",
+    }
+)
+# How each option is read: its name and value in, the value of `Config` out.
+_READERS: dict[str, Callable[[str, object], object]] = {
+    "stage": _stage,
+    "architecture": _architecture,
+    "alarm_email": _email,
+    "api_log_role": _boolean,
+    "api_rate_limit": _limit,
+    "api_burst_limit": _limit,
+    "aggregator_group_by": _names,
+    "aggregator_event_ttl_days": _days,
+    "consumer_bus": partial(
+        _matching, form=_BUS, what="a bus's name: at most 256 letters, digits and / . - _"
+    ),
+    "discovery_user": _boolean,
+    "ingest_dynamic_partitioning": _boolean,
+    "ingest_event_ttl_days": _days,
+    "ingest_lake_glacier_days": _days,
+    "ingest_lake_expiry_days": _days,
+    "ingest_replica_bucket": partial(
+        _matching, form=_REPLICA_BUCKET, what="a bucket's ARN, such as arn:aws:s3:::copies"
+    ),
+    "ingest_replica_key": partial(
+        _matching,
+        form=_REPLICA_KEY,
+        what="a key's ARN, such as arn:aws:kms:eu-north-1:123456789012:key/1a2b-3c4d",
+    ),
+}

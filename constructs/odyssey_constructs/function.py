@@ -23,7 +23,7 @@ METRICS_NAMESPACE = "AwsOdyssey"
 
 
 class PythonFunction(Construct):
-    """A Python 3.13 function with its own role, log group and throttle alarm.
+    """A Python 3.13 function with its own role, log group and, by default, throttle alarm.
 
     The role may write to the log group and send traces, nothing else: tables and queues
     grant what their users call, through `allow`.
@@ -37,6 +37,7 @@ class PythonFunction(Construct):
         timeout: 10 seconds; an API's caller is gone after 29.
         memory_size: in MiB; 512 by default, because CPU grows with it and the start of a
             function (import of boto3 and Powertools) is CPU-bound.
+        alarmed: whether somebody is told when the function is throttled.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class PythonFunction(Construct):
         environment: Mapping[str, str] | None = None,
         timeout: Duration | None = None,
         memory_size: int = 512,
+        alarmed: bool = True,
     ) -> None:
         super().__init__(scope, id)
         package, _, module = handler.partition(".")
@@ -88,13 +90,15 @@ class PythonFunction(Construct):
         )
         logs.grant_write(self.role)
         self._acknowledge()
-        alarm(
-            self,
-            "Throttled",
-            metric=self.function.metric_throttles(period=FIVE_MINUTES),
-            threshold=1,
-            description=f"{handler} was throttled: its account or function concurrency is used up.",
-        )
+        if alarmed:
+            alarm(
+                self,
+                "Throttled",
+                metric=self.function.metric_throttles(period=FIVE_MINUTES),
+                threshold=1,
+                description=f"{handler} was throttled: its account or function concurrency is used "
+                "up.",
+            )
 
     def allow(self, *actions: str, on: str) -> None:
         """Let the function call `actions` on the one resource whose ARN is `on`."""

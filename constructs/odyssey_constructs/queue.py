@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 
@@ -21,13 +22,19 @@ if TYPE_CHECKING:
 
 
 class _Queue(Construct):
-    """What all queues have; in prod they outlive their stack, like all that holds data."""
+    """What all queues have; in prod they outlive their stack, like all that holds data.
+
+    A FIFO queue keeps the messages of each group in order and tells duplicates within a group, so
+    that groups do not slow each other down ("High throughput for FIFO queues in Amazon SQS",
+    2026-11-21).
+    """
 
     queue: sqs.Queue
 
-    def __init__(self, scope: Construct, id: str, *, config: Config) -> None:
+    def __init__(self, scope: Construct, id: str, *, config: Config, fifo: bool) -> None:
         super().__init__(scope, id)
         self._config = config
+        self._fifo = fifo
         self._key = encryption_key(self, config=config)
 
     def _make(
@@ -40,6 +47,11 @@ class _Queue(Construct):
         return sqs.Queue(
             self,
             "Queue",
+            fifo=True if self._fifo else None,
+            deduplication_scope=sqs.DeduplicationScope.MESSAGE_GROUP if self._fifo else None,
+            fifo_throughput_limit=(
+                sqs.FifoThroughputLimit.PER_MESSAGE_GROUP_ID if self._fifo else None
+            ),
             retention_period=retention,
             visibility_timeout=visibility_timeout,
             dead_letter_queue=dead_letter_queue,
@@ -48,6 +60,28 @@ class _Queue(Construct):
             enforce_ssl=True,
             removal_policy=removal_policy(self._config),
         )
+
+    def allow_service(self, principal: str, *, of: str) -> None:
+        """Let a service of AWS send messages on behalf of the one resource whose ARN is `of`."""
+        self.queue.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal(principal)],
+                actions=["sqs:SendMessage"],
+                resources=[self.queue.queue_arn],
+                conditions={"ArnEquals": {"aws:SourceArn": of}},
+            )
+        )
+        if self._key is not None:
+            # "Encryption at rest in Amazon SQS: configure KMS permissions for AWS services",
+            # 2026-11-21. The key cannot name what refers to a queue that it encrypts.
+            self._key.add_to_resource_policy(
+                iam.PolicyStatement(
+                    principals=[iam.ServicePrincipal(principal)],
+                    actions=["kms:Decrypt", "kms:GenerateDataKey"],
+                    resources=["*"],
+                    conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
+                )
+            )
 
     def allow_send(self, who: PythonFunction | Client) -> None:
         """Let `who` (or Lambda on a function's behalf) send messages."""
@@ -71,6 +105,7 @@ class FailureQueue(_Queue):
         meaning: what a message in it means, for whoever gets the alarm.
         config: the app's settings.
         is_redrive_target: whether a queue moves its messages here, rather than a function.
+        fifo: whether that is a FIFO queue.
     """
 
     def __init__(
@@ -81,8 +116,9 @@ class FailureQueue(_Queue):
         meaning: str,
         config: Config,
         is_redrive_target: bool = False,
+        fifo: bool = False,
     ) -> None:
-        super().__init__(scope, id, config=config)
+        super().__init__(scope, id, config=config, fifo=fifo)
         # The longest SQS keeps a message ("Amazon SQS message quotas", 2026-11-21).
         self.queue = self._make(retention=Duration.days(14))
         rules = ["Serverless-SQSRedrivePolicy"]
@@ -102,6 +138,33 @@ class FailureQueue(_Queue):
         )
 
 
+class RejectsQueue(FailureQueue):
+    """Keeps what functions can never process, with the cause.
+
+    Args:
+        scope: the parent.
+        id: the name within the parent.
+        what: what is in it, e.g. `Messages that the updater can never process`.
+        group: the group of commands that shows it.
+        config: the app's settings.
+    """
+
+    def __init__(self, scope: Construct, id: str, *, what: str, group: str, config: Config) -> None:
+        super().__init__(
+            scope,
+            id,
+            meaning=f"{what}. odyssey {group} failures shows their causes; odyssey redrive brings "
+            "them back.",
+            config=config,
+        )
+
+    def take_from(self, *functions: PythonFunction) -> None:
+        """Let functions put here what they can never process, and tell them where this is."""
+        for function in functions:
+            self.allow_send(function)
+            function.function.add_environment("REJECTS_QUEUE", self.queue.queue_url)
+
+
 class WorkQueue(_Queue):
     """A queue whose messages are processed, with its dead-letter queue and an alarm on its age.
 
@@ -118,6 +181,7 @@ class WorkQueue(_Queue):
             times the function's timeout.
         max_receives: after how many receives a message is given up; 5 by default, the least
             that AWS advises for functions ("Using Lambda with Amazon SQS", 2026-11-21).
+        fifo: whether messages of a group are processed one after the other, in their order.
     """
 
     def __init__(
@@ -129,10 +193,11 @@ class WorkQueue(_Queue):
         config: Config,
         visibility_timeout: Duration,
         max_receives: int = 5,
+        fifo: bool = False,
     ) -> None:
-        super().__init__(scope, id, config=config)
+        super().__init__(scope, id, config=config, fifo=fifo)
         self.dead_letters = FailureQueue(
-            self, "DeadLetters", meaning=meaning, config=config, is_redrive_target=True
+            self, "DeadLetters", meaning=meaning, config=config, is_redrive_target=True, fifo=fifo
         )
         self.queue = self._make(
             retention=Duration.days(4),
@@ -162,13 +227,16 @@ class WorkQueue(_Queue):
         function: PythonFunction,
         *,
         batch_size: int = 10,
+        max_batching_window: Duration | None = None,
         max_concurrency: int = 10,
     ) -> lambda_.EventSourceMapping:
         """Let `function` consume the messages; what it reports as failed comes again.
 
         Args:
             function: the consumer.
-            batch_size: messages per invocation at most.
+            batch_size: messages per invocation at most; 10 on a FIFO queue.
+            max_batching_window: how long to gather messages for a batch; a batch of more than 10
+                needs one, and a FIFO queue has none ("Using Lambda with Amazon SQS", 2026-11-21).
             max_concurrency: batches processed at once at most, so that a flood of messages
                 cannot use up the account's concurrency.
 
@@ -176,11 +244,12 @@ class WorkQueue(_Queue):
             ValueError: a message could come again while the function still works on it.
         """
         timeout = function.timeout.to_seconds()
-        if self.visibility_timeout.to_seconds() < 6 * timeout:
+        window = max_batching_window.to_seconds() if max_batching_window else 0
+        if self.visibility_timeout.to_seconds() < 6 * timeout + window:
             raise ValueError(
                 f"{self.node.path} hides messages for {self.visibility_timeout.to_seconds()} s, "
-                f"which is less than 6 times the {timeout} s of {function.node.path} "
-                '("Using Lambda with Amazon SQS", 2026-11-21).'
+                f"which is less than 6 times the {timeout} s of {function.node.path} and the "
+                f'{window} s of the batching window ("Using Lambda with Amazon SQS", 2026-11-21).'
             )
         # "AWSLambdaSQSQueueExecutionRole", AWS Managed Policy Reference, 2026-11-21.
         self._allow_read(function, "sqs:GetQueueAttributes")
@@ -190,6 +259,7 @@ class WorkQueue(_Queue):
             target=function.function,
             event_source_arn=self.queue.queue_arn,
             batch_size=batch_size,
+            max_batching_window=max_batching_window,
             max_concurrency=max_concurrency,
             report_batch_item_failures=True,
         )

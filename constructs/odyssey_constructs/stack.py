@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from aws_cdk import CliCredentialsStackSynthesizer, IStackSynthesizer, Stack, Tags
+from aws_cdk import CfnOutput, CliCredentialsStackSynthesizer, IStackSynthesizer, Stack, Tags
 
 if TYPE_CHECKING:
     from constructs import Construct
@@ -29,6 +29,11 @@ class OdysseyStack(Stack):
         )
         for name, value in tags.items():
             Tags.of(self).add(name, value)
+
+    def outputs(self, **values: str) -> None:
+        """Say where things are, to people and to the command line, which knows these names."""
+        for name, value in values.items():
+            CfnOutput(self, name, value=value)
 
 
 def _synthesizer() -> IStackSynthesizer | None:

@@ -20,12 +20,15 @@ TIME_TO_LIVE = "expires_at"
 
 
 class Table(Construct):
-    """A table keyed by the string attribute `id`.
+    """A table keyed by a string attribute, or by two.
 
     Args:
         scope: the parent.
         id: the name within the parent.
         config: the app's settings.
+        partition_key: the attribute that finds an item, or with a sort key the items of one kind.
+        sort_key: the attribute that tells and orders items of the same partition key; none by
+            default.
         stream: whether inserts are streamed, with the new item.
 
     Items may carry `expires_at` (seconds since 1970), after which DynamoDB deletes them.
@@ -33,13 +36,23 @@ class Table(Construct):
     deletion and is encrypted with the stack's own key.
     """
 
-    def __init__(self, scope: Construct, id: str, *, config: Config, stream: bool = False) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        config: Config,
+        partition_key: str = "id",
+        sort_key: str | None = None,
+        stream: bool = False,
+    ) -> None:
         super().__init__(scope, id)
         self.key = encryption_key(self, config=config)
         self.table = dynamodb.Table(
             self,
             "Table",
-            partition_key=dynamodb.Attribute(name="id", type=dynamodb.AttributeType.STRING),
+            partition_key=_text(partition_key),
+            sort_key=_text(sort_key) if sort_key else None,
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
             time_to_live_attribute=TIME_TO_LIVE,
             stream=dynamodb.StreamViewType.NEW_IMAGE if stream else None,
@@ -70,9 +83,7 @@ class Table(Construct):
         """
         self.table.add_global_secondary_index(
             index_name=name,
-            partition_key=dynamodb.Attribute(
-                name=partition_key, type=dynamodb.AttributeType.STRING
-            ),
+            partition_key=_text(partition_key),
             sort_key=dynamodb.Attribute(name=rank, type=dynamodb.AttributeType.NUMBER),
         )
 
@@ -105,3 +116,7 @@ class Table(Construct):
             # What DynamoDB asks of its caller ("DynamoDB encryption at rest: usage notes",
             # 2026-11-21); the wildcard forms of the documentation are spelt out.
             who.allow("kms:Decrypt", "kms:DescribeKey", on=self.key.key_arn)
+
+
+def _text(name: str) -> dynamodb.Attribute:
+    return dynamodb.Attribute(name=name, type=dynamodb.AttributeType.STRING)

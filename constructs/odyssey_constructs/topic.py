@@ -13,7 +13,7 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 
 from constructs import Construct
 from odyssey_constructs.encryption import encryption_key
-from odyssey_constructs.queue import FailureQueue
+from odyssey_constructs.queue import FailureQueue, RejectsQueue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +36,7 @@ class Topic(Construct):
         config: the app's settings.
     """
 
-    def __init__(self, scope: Construct, id: str, *, rejects: FailureQueue, config: Config) -> None:
+    def __init__(self, scope: Construct, id: str, *, rejects: RejectsQueue, config: Config) -> None:
         super().__init__(scope, id)
         self._config = config
         self._rejects = rejects
@@ -95,8 +95,7 @@ class Topic(Construct):
         meaning = f"{missing} Mend the cause, then run odyssey redrive {Stack.of(self).stack_name}."
         failures = FailureQueue(function, "Failures", meaning=meaning, config=self._config)
         failures.allow_send(function)
-        self._rejects.allow_send(function)
-        function.function.add_environment("REJECTS_QUEUE", self._rejects.queue.queue_url)
+        self._rejects.take_from(function)
         self.topic.add_subscription(
             subscriptions.LambdaSubscription(
                 function.function,

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from discovery.announcements import STATUS_UPDATED, UPDATED, UPLOADED, Announcement
 from shared import queues
-from shared.aws_errors import AWS_ERRORS, error_code, item_as_it_is
+from shared.aws_errors import AWS_ERRORS, NOT_TRIED, error_code, item_as_it_is
 from shared.rejects import Reject, Unprocessable
 from shared.times import rfc3339
 from shared.transactions import backoff
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
     from shared.transactions import Tries
-
-# Why a message failed that was behind one for which DynamoDB did not answer in time.
-NOT_TRIED = "NotTried"
 
 
 @dataclass(frozen=True)

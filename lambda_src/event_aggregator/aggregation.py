@@ -1,37 +1,24 @@
-"""Counting events into summaries, each exactly once.
-
-The marker of an event and its effect on a summary are one transaction: a redelivered event
-finds its marker and changes nothing, whatever crashed in between.
-"""
+"""Counting events into summaries, each exactly once."""
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
-from shared.aws_errors import AWS_ERRORS, error_code
+from shared.exactly_once import ExactlyOnce, Markers
 from shared.reads import batch_get
 from shared.rejects import Unprocessable
-from shared.transactions import (
-    CONDITION_FAILED,
-    MAX_ACTIONS,
-    PASSING,
-    Contended,
-    backoff,
-    transact,
-)
+from shared.transactions import backoff
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
+    from shared.exactly_once import Result
     from shared.transactions import Tries
 
 # Longer than an event can come back: a day in the stream, 14 in the dead-letter queue, 7 in
@@ -46,8 +33,6 @@ _FORMS = {
     "group_label": re.compile(r".+", re.DOTALL),
     "received_at": re.compile(r"[0-9]{4}(-[0-9]{2}){2}T([0-9]{2}:){2}[0-9]{2}\.[0-9]{6}Z"),
 }
-# Why an event failed that was behind one for which DynamoDB did not answer in time.
-NOT_TRIED = "NotTried"
 
 
 @dataclass(frozen=True)
@@ -104,21 +89,6 @@ class Span:
         return Span(min(self.first, *times), max(self.last, *times))
 
 
-@dataclass
-class Result:
-    """What became of the events.
-
-    Attributes:
-        counted: how many took effect now.
-        already: how many had taken effect before.
-        failed: those that must come again, and by which error of DynamoDB's they failed.
-    """
-
-    counted: int = 0
-    already: int = 0
-    failed: dict[Counted, str] = field(default_factory=dict)
-
-
 def count(
     events: Iterable[Counted],
     *,
@@ -126,152 +96,50 @@ def count(
     now: datetime,
     client: DynamoDBClient,
     tries: Tries = backoff,
-) -> Result:
-    """Count `events`, each once for ever, in as few calls as DynamoDB's limits allow.
-
-    An event or group that DynamoDB refuses fails alone, the others of its transaction count.
-    Where DynamoDB refuses a request as a whole, its events fail: reported one by one, they come
-    again together, while an exception would make Lambda halve the batch again and again.
-    """
-    unique = list({event.id: event for event in events}.values())
-    result = Result()
-    counting = _Counting(
-        tables=tables,
-        expires_at=int((now + timedelta(days=MARKER_DAYS)).timestamp()),
+) -> Result[Counted]:
+    """Count `events`, each once for ever, in as few calls as DynamoDB's limits allow."""
+    markers = Markers(tables.processed, now, MARKER_DAYS)
+    return ExactlyOnce(
+        marker=lambda event: markers.put(event.id),
+        effects=_Summaries(tables.summaries, client, tries),
         client=client,
         tries=tries,
-    )
-    try:
-        counting.spans.update(counting.read_spans({event.group for event in unique}))
-    except (*AWS_ERRORS, Contended) as error:
-        result.failed.update(dict.fromkeys(unique, error_code(error)))
-        return result
-    is_available = True
-    for chunk in _chunks(unique):
-        if is_available:
-            is_available = counting.count(chunk, result)
-        else:
-            # Waiting as long for every other chunk would outlast the invocation, and what is not
-            # counted now comes again anyway.
-            result.failed.update(dict.fromkeys(chunk, NOT_TRIED))
-    return result
+    ).apply(events)
 
 
 @dataclass(frozen=True)
-class _Counting:
-    """Counts chunk after chunk; `spans` are those of the summaries as last seen."""
+class _Summaries:
+    """What events do to the summaries of their groups; `spans` are those as last seen."""
 
-    tables: Tables
-    expires_at: int
+    table: str
     client: DynamoDBClient
     tries: Tries
     spans: dict[str, Span] = field(default_factory=dict)
 
-    def count(self, chunk: list[Counted], result: Result) -> bool:
-        """Count a chunk or report it as failed; return whether DynamoDB answered in time."""
-        cause, is_available = Contended.__name__, False
-        try:
-            for _ in self.tries():
-                chunk = self._try(chunk, result)
-                if not chunk:
-                    return True
-        except (*AWS_ERRORS, Contended) as error:
-            cause, is_available = error_code(error), isinstance(error, ClientError)
-        result.failed.update(dict.fromkeys(chunk, cause))
-        return is_available
+    def keys(self, event: Counted) -> tuple[str, ...]:
+        return (event.group,)
 
-    def _try(self, chunk: list[Counted], result: Result) -> list[Counted]:
-        """Try a transaction; return what is left of it to be tried again."""
-        groups = _by_group(chunk)
-        spans = {group: self._widened(group, members) for group, members in groups.items()}
-        markers = [_marker(event, self.tables.processed, self.expires_at) for event in chunk]
-        effects = [
-            _effect(members, spans[group], self.tables.summaries)
-            for group, members in groups.items()
-        ]
-        reasons = transact(self.client, markers + effects)
-        if not reasons:
-            self.spans.update(spans)
-            result.counted += len(chunk)
-            return []
-        of_events = dict(zip((event.id for event in chunk), reasons, strict=False))
-        of_groups = dict(zip(groups, reasons[len(chunk) :], strict=True))
-        if CONDITION_FAILED in of_groups.values():
-            # Another writer widened a span since it was read.
-            self.spans.update(self.read_spans(set(groups)))
-        return _remaining(chunk, of_events, of_groups, result)
-
-    def read_spans(self, groups: set[str]) -> dict[str, Span]:
-        """Read the spans of summaries as of now; new groups have none.
-
-        Raises:
-            Contended: DynamoDB left some unread every time.
-        """
+    def read(self, keys: set[str]) -> None:
+        """Read the spans of summaries as of now; new groups have none."""
         items = batch_get(
             self.client,
-            sorted(groups),
-            table=self.tables.summaries,
+            sorted(keys),
+            table=self.table,
             attributes="id, first_seen, last_seen",
             tries=self.tries,
         )
-        return {
-            item["id"]["S"]: Span(item["first_seen"]["S"], item["last_seen"]["S"]) for item in items
-        }
+        for item in items:
+            self.spans[item["id"]["S"]] = Span(item["first_seen"]["S"], item["last_seen"]["S"])
+
+    def action(self, key: str, members: Sequence[Counted]) -> TransactWriteItemTypeDef:
+        return _effect(members, self._widened(key, members), self.table)
+
+    def took_effect(self, key: str, members: Sequence[Counted]) -> None:
+        self.spans[key] = self._widened(key, members)
 
     def _widened(self, group: str, members: Sequence[Counted]) -> Span:
         first = members[0].received_at
         return self.spans.get(group, Span(first, first)).over(members)
-
-
-def _remaining(
-    chunk: Sequence[Counted],
-    of_events: Mapping[str, str],
-    of_groups: Mapping[str, str],
-    result: Result,
-) -> list[Counted]:
-    """Take out of a cancelled chunk what has counted before and what cannot count now."""
-    remaining = []
-    for event in chunk:
-        if of_events[event.id] == CONDITION_FAILED:
-            result.already += 1
-        elif {of_events[event.id], of_groups[event.group]} <= PASSING | {CONDITION_FAILED}:
-            remaining.append(event)
-        else:
-            reasons = of_events[event.id], of_groups[event.group]
-            result.failed[event] = next(each for each in reasons if each not in PASSING)
-    return remaining
-
-
-def _chunks(events: Sequence[Counted]) -> Iterator[list[Counted]]:
-    """Split into transactions: an action per event and one per group among them."""
-    chunk: list[Counted] = []
-    groups: set[str] = set()
-    for members in _by_group(events).values():
-        for event in members:
-            if len(chunk) + 1 + len(groups | {event.group}) > MAX_ACTIONS:
-                yield chunk
-                chunk, groups = [], set()
-            chunk.append(event)
-            groups.add(event.group)
-    if chunk:
-        yield chunk
-
-
-def _by_group(events: Iterable[Counted]) -> dict[str, list[Counted]]:
-    groups: dict[str, list[Counted]] = defaultdict(list)
-    for event in events:
-        groups[event.group].append(event)
-    return dict(groups)
-
-
-def _marker(event: Counted, table: str, expires_at: int) -> TransactWriteItemTypeDef:
-    return {
-        "Put": {
-            "TableName": table,
-            "Item": {"id": {"S": event.id}, "expires_at": {"N": str(expires_at)}},
-            "ConditionExpression": "attribute_not_exists(id)",
-        }
-    }
 
 
 def _effect(members: Sequence[Counted], span: Span, table: str) -> TransactWriteItemTypeDef:

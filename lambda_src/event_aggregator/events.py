@@ -8,9 +8,8 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-
 from shared import strict_json
+from shared.aws_errors import item_as_it_is
 from shared.identity import request_id
 from shared.problems import Problem, bad_request
 from shared.times import rfc3339
@@ -101,10 +100,10 @@ def store(event: Event, *, table: str, ttl_days: int | None, client: DynamoDBCli
     Raises:
         Problem: 422 if its idempotency key was used for another body.
     """
-    item = {
+    item: dict[str, Any] = {
         "id": event.id,
         "received_at": rfc3339(event.received_at),
-        "data": strict_json.storable(event.data),
+        "data": event.data,
         "group": event.group,
         "group_label": event.group_label,
         "fingerprint": event.fingerprint,
@@ -115,13 +114,13 @@ def store(event: Event, *, table: str, ttl_days: int | None, client: DynamoDBCli
     try:
         client.put_item(
             TableName=table,
-            Item=_attributes(item),
+            Item=strict_json.to_attribute(item)["M"],
             ConditionExpression="attribute_not_exists(id)",
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
         )
     except client.exceptions.ConditionalCheckFailedException as error:
         # Sent before, by the client or by the SDK's own retry of a lost answer.
-        first = _values(error.response["Item"])  # type: ignore[typeddict-item]
+        first = strict_json.from_attribute({"M": item_as_it_is(error) or {}})
         if first["fingerprint"] != event.fingerprint:
             raise Problem(
                 HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -138,13 +137,3 @@ def _label(group: bytes) -> str:
         return group.decode()
     cut = group[: MAX_LABEL_BYTES - len("…".encode())]
     return cut.decode(errors="ignore") + "…"
-
-
-def _attributes(item: dict[str, Any]) -> dict[str, Any]:
-    serialize = TypeSerializer().serialize
-    return {name: serialize(value) for name, value in item.items()}
-
-
-def _values(item: dict[str, Any]) -> dict[str, Any]:
-    deserialize = TypeDeserializer().deserialize
-    return {name: deserialize(value) for name, value in item.items()}

@@ -11,6 +11,8 @@ _SERVER_ERROR = 500
 # "Common Errors" and "ReceiveMessage" (Amazon SQS API Reference), 2026-11-21.
 _THROTTLED = {"OverLimit", "RequestThrottled", "ThrottlingException", "Throttling"}
 AWS_ERRORS = (ClientError, BotoCoreError)
+# Why something failed that was behind a call that did, and was spared.
+NOT_TRIED = "NotTried"
 
 
 def error_code(error: Exception) -> str:

@@ -10,6 +10,7 @@ from botocore.config import Config
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_events import EventBridgeClient
     from types_boto3_s3 import S3Client
     from types_boto3_secretsmanager import SecretsManagerClient
     from types_boto3_sns import SNSClient
@@ -46,6 +47,12 @@ def sns() -> SNSClient:
 def secretsmanager() -> SecretsManagerClient:
     """Return the Secrets Manager client."""
     return boto3.client("secretsmanager", config=_CONFIG)
+
+
+@cache
+def events() -> EventBridgeClient:
+    """Return the EventBridge client."""
+    return boto3.client("events", config=_CONFIG)
 
 
 @cache

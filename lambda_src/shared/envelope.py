@@ -46,6 +46,7 @@ class Envelope:
         time: when it happened, UTC.
         data: what is said of it, a JSON object.
         correlation_id: the same for everything that one first event set off.
+        subject: what it is about, within the source; None if that goes without saying.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Envelope:
     time: datetime
     data: Mapping[str, Json]
     correlation_id: str
+    subject: str | None = None
 
     def as_dict(self) -> dict[str, Json]:
         """Return the envelope as a JSON object."""
@@ -62,6 +64,7 @@ class Envelope:
             "id": self.id,
             "source": self.source,
             "type": self.type,
+            **({} if self.subject is None else {"subject": self.subject}),
             "time": rfc3339(self.time),
             "datacontenttype": _JSON,
             "correlationid": self.correlation_id,
@@ -109,6 +112,7 @@ def from_dict(value: Mapping[str, Any]) -> Envelope:
         time=_time(texts["time"]),
         data=value["data"],
         correlation_id=texts["correlationid"],
+        subject=_text(value, "subject") if "subject" in value else None,
     )
 
 

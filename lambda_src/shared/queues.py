@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from shared.aws_errors import AWS_ERRORS, error_code
+from shared.aws_errors import AWS_ERRORS, NOT_TRIED, error_code, passes
 from shared.transactions import backoff
 
 if TYPE_CHECKING:
@@ -22,14 +22,26 @@ if TYPE_CHECKING:
 # some are left for the attributes.
 MAX_ENTRIES = 10
 _MAX_BYTES = 1_000_000
+# Refusals of what is in a call: the next one may be taken ("SendMessageBatch", Amazon SQS API
+# Reference, 2026-11-21).
+_OF_CONTENT = {"AWS.SimpleQueueService.BatchRequestTooLong", "InvalidMessageContents"}
 
 
 @dataclass(frozen=True)
 class Message:
-    """A message to be sent; `attributes` are texts."""
+    """A message to be sent.
+
+    Attributes:
+        body: the text.
+        attributes: texts.
+        group: for a FIFO queue, what it keeps in order; "" for others.
+        deduplication: for a FIFO queue, what it takes once in five minutes within a group.
+    """
 
     body: str
     attributes: Mapping[str, str] = field(default_factory=dict)
+    group: str = ""
+    deduplication: str = ""
 
 
 def send(
@@ -38,6 +50,7 @@ def send(
     queue_url: str,
     client: SQSClient,
     tries: Tries = backoff,
+    patient: bool = False,
 ) -> dict[int, str]:
     """Send messages; what the queue does not take is sent again, the others are not.
 
@@ -46,14 +59,23 @@ def send(
         queue_url: the queue.
         client: for SQS.
         tries: paces repeated sends.
+        patient: whether a call that fails as a whole, and may succeed later, is made again, too;
+            the client has then made it several times already.
 
     Returns:
         The positions in `messages` of those that were never taken, and the error of each. A call
-        without an answer counts as not taken, although its messages may be in the queue.
+        without an answer counts as not taken, although its messages may be in the queue. What is
+        behind messages that were not taken at last, but for their content, is not tried: waiting
+        as long for each could take longer than the caller has.
     """
     unsent: dict[int, str] = {}
+    is_available = True
     for batch in _batches(messages):
-        unsent |= _send(batch, queue_url, client, tries)
+        if is_available:
+            failed, is_available = _send(batch, queue_url, client, tries, patient)
+            unsent |= failed
+        else:
+            unsent |= dict.fromkeys(batch, NOT_TRIED)
     return unsent
 
 
@@ -66,21 +88,28 @@ def json_text(value: Json) -> str:
 
 
 def _send(
-    batch: Mapping[int, Message], queue_url: str, client: SQSClient, tries: Tries
-) -> dict[int, str]:
+    batch: Mapping[int, Message], queue_url: str, client: SQSClient, tries: Tries, patient: bool
+) -> tuple[dict[int, str], bool]:
+    """Send a batch; return what was not taken, and whether the queue may take others."""
     pending = dict.fromkeys(batch, "")
+    refused: dict[int, str] = {}
     for _ in tries():
         try:
             answer = client.send_message_batch(
                 QueueUrl=queue_url, Entries=[_entry(number, batch[number]) for number in pending]
             )
         except AWS_ERRORS as error:
-            # The client has tried it several times already.
-            return dict.fromkeys(pending, error_code(error))
-        pending = {int(failed["Id"]): failed["Code"] for failed in answer.get("Failed", [])}
+            code = error_code(error)
+            pending = dict.fromkeys(pending, code)
+            if patient and passes(error):
+                continue
+            return refused | pending, code in _OF_CONTENT
+        failed = answer.get("Failed", [])
+        refused |= {int(each["Id"]): each["Code"] for each in failed if each["SenderFault"]}
+        pending = {int(each["Id"]): each["Code"] for each in failed if not each["SenderFault"]}
         if not pending:
-            break
-    return pending
+            return refused, True
+    return refused | pending, False
 
 
 def _batches(messages: Sequence[Message]) -> Iterator[dict[int, Message]]:
@@ -98,7 +127,7 @@ def _batches(messages: Sequence[Message]) -> Iterator[dict[int, Message]]:
 
 
 def _entry(number: int, message: Message) -> SendMessageBatchRequestEntryTypeDef:
-    return {
+    entry: SendMessageBatchRequestEntryTypeDef = {
         "Id": str(number),
         "MessageBody": message.body,
         "MessageAttributes": {
@@ -106,3 +135,7 @@ def _entry(number: int, message: Message) -> SendMessageBatchRequestEntryTypeDef
             for name, text in message.attributes.items()
         },
     }
+    if message.group:
+        entry["MessageGroupId"] = message.group
+        entry["MessageDeduplicationId"] = message.deduplication
+    return entry

@@ -41,6 +41,7 @@ def send(
     queue_url: str,
     client: SQSClient,
     tries: Tries = backoff,
+    patient: bool = False,
 ) -> dict[int, str]:
     """Send rejects to the stack's rejects queue.
 
@@ -50,12 +51,13 @@ def send(
         queue_url: the queue.
         client: for SQS.
         tries: paces repeated sends of what was not taken.
+        patient: whether whole calls are repeated, too; see `queues.send`.
 
     Returns:
         The positions in `rejects` of those that it did not take, and the error of each.
     """
     messages = [_message(reject, source) for reject in rejects]
-    return queues.send(messages, queue_url=queue_url, client=client, tries=tries)
+    return queues.send(messages, queue_url=queue_url, client=client, tries=tries, patient=patient)
 
 
 def _message(reject: Reject, source: str) -> queues.Message:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rfc8785
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # Beyond these, canonical JSON (IEEE 754 doubles) no longer tells neighbours apart: RFC 8785,
 # section 3.2.2.3 and RFC 7493 (I-JSON), section 2.2.
@@ -20,6 +22,9 @@ _SMALLEST, _LARGEST = 1e-130, 9.9e125
 # DynamoDB nests attributes up to 32 levels ("Quotas in Amazon DynamoDB", 2026-11-21); the
 # item and the attribute that holds the value take their share.
 MAX_DEPTH = 30
+# Ours: far below the 64 KB of an attribute's name in DynamoDB ("Quotas in Amazon DynamoDB",
+# 2026-11-21), and more than names are.
+MAX_NAME = 1_024
 
 # Values as `json` makes them: dict, list, str, int, float, bool, None.
 Json = Any
@@ -29,11 +34,16 @@ class InvalidJson(ValueError):  # noqa: N818 - reads as the statement it is
     """The text is not JSON that every later hop can carry; the message says why."""
 
 
-def parse(body: bytes) -> Json:
+def parse(body: bytes, *, depth: int = MAX_DEPTH) -> Json:
     """Parse UTF-8 JSON text.
 
+    Args:
+        body: the text.
+        depth: how many levels it may have.
+
     Raises:
-        InvalidJson: not UTF-8, not JSON, a duplicate or empty field name, NaN or Infinity, a
+        InvalidJson: not UTF-8, not JSON, a duplicate, empty or too long
+            field name, NaN or Infinity, a
             number that a double or DynamoDB cannot hold, a lone surrogate, or nested too deep.
     """
     try:
@@ -52,7 +62,7 @@ def parse(body: bytes) -> Json:
         raise InvalidJson(f"The body is not JSON: {error.msg} at character {error.pos}.") from None
     except RecursionError:
         raise InvalidJson(f"The body is nested deeper than {MAX_DEPTH} levels.") from None
-    _check(value, MAX_DEPTH)
+    _check(value, depth)
     return value
 
 
@@ -61,15 +71,35 @@ def canonical(value: Json) -> bytes:
     return rfc8785.dumps(value)
 
 
-def storable(value: Json) -> Json:
-    """Return `value` with its floats as decimals, which is how boto3 writes numbers."""
-    if isinstance(value, float):
-        # repr is the shortest text that reads back as the same double; 0 has no sign there.
-        return Decimal(repr(value)) if value else Decimal(0)
-    if isinstance(value, list):
-        return [storable(item) for item in value]
+def to_attribute(value: Json) -> dict[str, Any]:
+    """Return `value` as DynamoDB writes it, e.g. `{"N": "1"}`."""
+    if isinstance(value, str):
+        return {"S": value}
     if isinstance(value, dict):
-        return {name: storable(item) for name, item in value.items()}
+        return {"M": {name: to_attribute(item) for name, item in value.items()}}
+    if isinstance(value, list):
+        return {"L": [to_attribute(item) for item in value]}
+    if value is None or isinstance(value, bool):
+        return {"NULL": True} if value is None else {"BOOL": value}
+    # repr is the shortest text that reads back as the same double; 0 has no sign there.
+    return {"N": repr(value) if value else "0"}
+
+
+def from_attribute(attribute: Mapping[str, Any]) -> Json:
+    """Return the value that DynamoDB writes so; undoes `to_attribute`."""
+    [(kind, value)] = attribute.items()
+    match kind:
+        case "NULL":
+            return None
+        case "N":
+            number = float(value)
+            # Whatever is whole comes back as such; DynamoDB does not keep 1 and 1.0 apart.
+            is_integer = number.is_integer() and abs(number) <= MAX_INTEGER
+            return int(number) if is_integer else number
+        case "L":
+            return [from_attribute(item) for item in value]
+        case "M":
+            return {name: from_attribute(item) for name, item in value.items()}
     return value
 
 
@@ -80,6 +110,8 @@ def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
         raise InvalidJson(f"The field {twice[:50]!r} appears twice in one object.")
     if "" in fields:
         raise InvalidJson("A field has an empty name.")
+    if any(len(name.encode(errors="surrogatepass")) > MAX_NAME for name in fields):
+        raise InvalidJson(f"A field has a name of more than {MAX_NAME} bytes.")
     return fields
 
 

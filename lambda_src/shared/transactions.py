@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
@@ -40,10 +40,20 @@ def transact(client: DynamoDBClient, actions: Sequence[TransactWriteItemTypeDef]
     Raises:
         ClientError: the request as a whole was refused.
     """
+    return [reason["Code"] for reason in cancellation(client, actions)]
+
+
+def cancellation(
+    client: DynamoDBClient, actions: Sequence[TransactWriteItemTypeDef]
+) -> Sequence[Mapping[str, Any]]:
+    """Try one transaction once; like `transact`, with the items that were in the way.
+
+    An action must have asked for its item with `ReturnValuesOnConditionCheckFailure`.
+    """
     try:
         client.transact_write_items(TransactItems=actions)
     except client.exceptions.TransactionCanceledException as error:
-        return [reason["Code"] for reason in error.response["CancellationReasons"]]
+        return error.response["CancellationReasons"]
     return []
 
 

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from odyssey_cli.console import out, plain
+from odyssey_cli.console import err, out, plain
 from odyssey_cli.errors import OdysseyError
 from odyssey_cli.target import TargetOption, YesOption, resolve
 
@@ -36,7 +36,7 @@ def redrive(
     as_json: JsonOption = False,
 ) -> None:
     """Bring back what a stack could not process; delete each message once that has worked."""
-    from odyssey_cli import failures  # noqa: PLC0415 - see odyssey_cli.target
+    from odyssey_cli import failures, firehose_rejects  # noqa: PLC0415 - see odyssey_cli.target
 
     to = resolve(target, yes=yes)
     if dry_run:
@@ -58,6 +58,8 @@ def redrive(
         out.print(_table([each.failure for each in redriven], redriven))
     else:
         out.print(f"Nothing waits in the failure queues of {stack}.")
+    if any(each.detail == firehose_rejects.PUT_BACK for each in redriven):
+        err.print(firehose_rejects.LATER)
     left = Counter(each.result for each in redriven if each.result is not failures.Result.DONE)
     if left:
         remedy = "Mend the cause and run it again."
@@ -67,22 +69,34 @@ def redrive(
         raise OdysseyError(f"Of {len(redriven)}: {problem}.", remedy)
 
 
-def show(to: Target, stack: str, *, as_json: bool) -> None:
-    """Print what waits in a stack's failure queues, and leave it there."""
+def show(to: Target, *stacks: str, as_json: bool) -> None:
+    """Print what waits in the failure queues of stacks, and leave it there."""
     from odyssey_cli import failures  # noqa: PLC0415 - see odyssey_cli.target
 
-    waiting: list[Failure] = []
+    waiting: dict[str, list[Failure]] = {}
     try:
-        for queue in failures.discover(to, stack):
-            waiting += failures.collect(to, queue)
+        for stack in stacks:
+            of_stack = waiting.setdefault(stack, [])
+            for queue in failures.discover(to, stack):
+                of_stack += failures.collect(to, queue)
     finally:
-        failures.release(to, waiting)
+        failures.release(to, [each for of_stack in waiting.values() for each in of_stack])
     if as_json:
-        typer.echo(json.dumps([_row(each) for each in waiting]))
-    elif waiting:
-        out.print(_table(waiting))
-    else:
-        out.print(f"Nothing waits in the failure queues of {stack}.")
+        # Whoever asks for one stack knows which.
+        rows = [
+            ({"stack": stack} if len(stacks) > 1 else {}) | _row(each)
+            for stack, of_stack in waiting.items()
+            for each in of_stack
+        ]
+        typer.echo(json.dumps(rows))
+        return
+    for stack, of_stack in waiting.items():
+        if of_stack:
+            table = _table(of_stack)
+            table.title = stack if len(stacks) > 1 else None
+            out.print(table)
+    if not any(waiting.values()):
+        out.print(f"Nothing waits in the failure queues of {' and '.join(stacks)}.")
 
 
 def _row(failure: Failure) -> dict[str, Any]:

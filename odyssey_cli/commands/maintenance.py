@@ -23,6 +23,8 @@ from odyssey_cli import cloud, paths
 from odyssey_cli.console import out
 
 ENOUGH_DISK = 2e9  # bytes
+# Two processes, each with about half of the work: tests/conftest.py says how they share it.
+EVERYTHING = ("--numprocesses=2", "--dist=loadscope")
 AFRESH = "rm -rf .odyssey, then ./odyssey doctor"
 # Both from the documentation of the CDK: "Bootstrap template version history" has the versions,
 # "Customize bootstrapping" the qualifier in the parameter's name.
@@ -348,9 +350,9 @@ class _Untouched(TyperCommand):
 
 
 def test(context: typer.Context) -> None:
-    """Run all tests; every argument goes to pytest."""
+    """Run all tests, two at a time; arguments go to pytest, which then runs one at a time."""
     os.chdir(paths.ROOT)
-    command = [sys.executable, "-m", "pytest", *context.args]
+    command = [sys.executable, "-m", "pytest", *(context.args or EVERYTHING)]
     os.execv(sys.executable, command)  # noqa: S606 (our own Python)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from odyssey_cli.target import Target
 
 # Service, paginated call, list in its answer, name in an entry ("" where entries are names).
@@ -46,4 +48,38 @@ def everything(target: Target) -> set[str]:
     gateway = target.client("apigateway")
     if role := gateway.get_account().get("cloudwatchRoleArn"):
         found.add(f"apigateway log role {role}")
-    return found
+    return found | set(_streams(target)) | set(_buses(target))
+
+
+def _streams(target: Target) -> Iterator[str]:
+    firehose = target.client("firehose")
+    after: dict[str, Any] = {}
+    while True:
+        answer = firehose.list_delivery_streams(**after)
+        names = answer["DeliveryStreamNames"]
+        yield from (f"firehose {name}" for name in names)
+        if not answer["HasMoreDeliveryStreams"]:
+            return
+        after = {"ExclusiveStartDeliveryStreamName": names[-1]}
+
+
+def _buses(target: Target) -> Iterator[str]:
+    """Yield all buses but `default`, which every account has, their rules, and all archives."""
+    events = target.client("events")
+    for answer in _answers(events.list_event_buses):
+        for bus in (entry["Name"] for entry in answer["EventBuses"]):
+            if bus != "default":
+                yield f"events bus {bus}"
+            for page in events.get_paginator("list_rules").paginate(EventBusName=bus):
+                yield from (f"events rule {rule['Name']} of {bus}" for rule in page["Rules"])
+    for answer in _answers(events.list_archives):
+        yield from (f"events archive {entry['ArchiveName']}" for entry in answer["Archives"])
+
+
+def _answers(call: Callable[..., dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield all answers of a call that boto3 does not paginate."""
+    answer = call()
+    yield answer
+    while token := answer.get("NextToken"):
+        answer = call(NextToken=token)
+        yield answer

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from odyssey_cli import cdk, cloud, paths, target
-from odyssey_cli.demo import discovery, event_aggregator, pubsub
+from odyssey_cli.demo import discovery, event_aggregator, ingest, pubsub
 from odyssey_cli.demo.checks import Checks, expect
 from odyssey_cli.demo.inventory import everything
 
@@ -40,6 +40,7 @@ FLOWS = {
     ),
     "discovery": Flow(discovery.STACKS, discovery.run),
     "pubsub": Flow(pubsub.STACKS, pubsub.run),
+    "ingest": Flow(ingest.STACKS, ingest.run),
 }
 
 

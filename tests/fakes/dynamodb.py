@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from tests.fakes.expressions import Item, holds, named, unused, updated
+from tests.fakes.sizes import LARGEST_ITEM, LARGEST_TRANSACTION, item_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 MAX_ACTIONS = 100
 MAX_KEYS = 100
@@ -61,15 +62,16 @@ def _nothing(_call: Call) -> None:
 
 @dataclass
 class FakeDynamoDB:
-    """Tables keyed by the string attribute `id`.
+    """Tables keyed by the string attribute `id`, but for those in `keys`.
 
     Attributes:
-        tables: items by id, by table.
+        tables: items by key, by table; a key of two parts has a blank in between.
         calls: what was called, in order.
         before: called before a call takes effect.
         after: called after a call took effect, before its answer.
         leave_unprocessed: how many keys each of the next BatchGetItem calls leaves unread.
         indexes: the attribute by which each index sorts, by its name.
+        keys: the string attributes that are the key of a table.
     """
 
     tables: dict[str, dict[str, Item]]
@@ -78,6 +80,7 @@ class FakeDynamoDB:
     after: Callable[[Call], None] = _nothing
     leave_unprocessed: list[int] = field(default_factory=list)
     indexes: dict[str, str] = field(default_factory=dict)
+    keys: dict[str, tuple[str, ...]] = field(default_factory=dict)
     exceptions: type[_Exceptions] = _Exceptions
 
     @classmethod
@@ -96,7 +99,9 @@ class FakeDynamoDB:
         old = self._old(TableName, Item)
         if ConditionExpression and not holds(ConditionExpression, old, {}):
             raise _condition_failed(call, old, ReturnValuesOnConditionCheckFailure)
-        self.tables[TableName][Item["id"]["S"]] = copied(Item)
+        if item_size(Item) > LARGEST_ITEM:
+            raise refusal("ValidationException", "PutItem")
+        self.tables[TableName][self._key(TableName, Item)] = copied(Item)
         self.after(call)
         return {}
 
@@ -120,7 +125,7 @@ class FakeDynamoDB:
         if condition and not holds(condition, old, values):
             raise _condition_failed(call, old, ReturnValuesOnConditionCheckFailure)
         new = updated(named(UpdateExpression, names), old or Key, values)
-        self.tables[TableName][Key["id"]["S"]] = copied(new)
+        self.tables[TableName][self._key(TableName, Key)] = copied(new)
         self.after(call)
         return {}
 
@@ -129,14 +134,15 @@ class FakeDynamoDB:
         if not 1 <= len(TransactItems) <= MAX_ACTIONS:
             raise refusal("ValidationException", "TransactWriteItems")
         actions = [next(iter(action.items())) for action in TransactItems]
-        targets = [(action["TableName"], _id(verb, action)) for verb, action in actions]
-        if len(set(targets)) < len(targets):
+        targets = [(action["TableName"], self._id(verb, action)) for verb, action in actions]
+        sizes = [item_size(action["Item"]) if verb == "Put" else 0 for verb, action in actions]
+        if len(set(targets)) < len(targets) or sum(sizes) > LARGEST_TRANSACTION:
             raise refusal("ValidationException", "TransactWriteItems")
         reasons = [
-            "None" if self._allowed(verb, action) else "ConditionalCheckFailed"
-            for verb, action in actions
+            self._reason(verb, action, size)
+            for (verb, action), size in zip(actions, sizes, strict=True)
         ]
-        if set(reasons) != {"None"}:
+        if any(reason["Code"] != "None" for reason in reasons):
             raise cancellation(reasons)
         for verb, action in actions:
             self._apply(verb, action)
@@ -206,20 +212,33 @@ class FakeDynamoDB:
         return call
 
     def _old(self, table: str, key: Item) -> Item:
-        return self.tables[table].get(key["id"]["S"], {})
+        return self.tables[table].get(self._key(table, key), {})
 
-    def _allowed(self, verb: str, action: dict[str, Any]) -> bool:
+    def _key(self, table: str, item: Item) -> str:
+        return " ".join(item[name]["S"] for name in self.keys.get(table, ("id",)))
+
+    def _id(self, verb: str, action: dict[str, Any]) -> str:
+        return self._key(action["TableName"], action[{"Put": "Item", "Update": "Key"}[verb]])
+
+    def _reason(self, verb: str, action: dict[str, Any], size: int) -> dict[str, Any]:
+        """Return why an action cannot take effect, with the item in its way if it asked for it."""
+        if size > LARGEST_ITEM:
+            return {"Code": "ValidationError"}
         old = self._old(action["TableName"], action["Item" if verb == "Put" else "Key"])
         values = action.get("ExpressionAttributeValues", {})
         condition = action.get("ConditionExpression")
-        return condition is None or holds(condition, old, values)
+        if condition is None or holds(condition, old, values):
+            return {"Code": "None"}
+        wanted = action.get("ReturnValuesOnConditionCheckFailure")
+        kept = {"Item": copied(old)} if wanted == "ALL_OLD" and old else {}
+        return {"Code": "ConditionalCheckFailed", **kept}
 
     def _apply(self, verb: str, action: dict[str, Any]) -> None:
         table = self.tables[action["TableName"]]
         if verb == "Put":
-            table[_id(verb, action)] = copied(action["Item"])
+            table[self._id(verb, action)] = copied(action["Item"])
             return
-        table[_id(verb, action)] = copied(
+        table[self._id(verb, action)] = copied(
             updated(
                 action["UpdateExpression"],
                 self._old(action["TableName"], action["Key"]) or action["Key"],
@@ -230,11 +249,6 @@ class FakeDynamoDB:
 
 def _keys(ids: list[str]) -> list[Item]:
     return [{"id": {"S": key}} for key in ids]
-
-
-def _id(verb: str, action: dict[str, Any]) -> str:
-    key: str = action[{"Put": "Item", "Update": "Key"}[verb]]["id"]["S"]
-    return key
 
 
 def _condition_failed(call: Call, old: Item, wanted: str) -> ConditionalCheckFailedException:
@@ -256,8 +270,10 @@ def refusal(code: str, operation: str, *, status: int = 400) -> ClientError:
     return ClientError(_error(code, status), operation)  # type: ignore[arg-type]
 
 
-def cancellation(reasons: list[str]) -> TransactionCanceledException:
-    """Return the error of a cancelled transaction, with one reason per action."""
+def cancellation(reasons: Sequence[str | dict[str, Any]]) -> TransactionCanceledException:
+    """Return the error of a cancelled transaction, with a reason, or its code, per action."""
     response = _error("TransactionCanceledException")
-    response["CancellationReasons"] = [{"Code": reason} for reason in reasons]
+    response["CancellationReasons"] = [
+        {"Code": reason} if isinstance(reason, str) else reason for reason in reasons
+    ]
     return TransactionCanceledException(response, "TransactWriteItems")  # type: ignore[arg-type]

@@ -1,7 +1,9 @@
 """An in-memory SQS client that refuses what SQS refuses; calls are counted with DynamoDB's.
 
 Rules: "SendMessageBatch", "ReceiveMessage", "DeleteMessageBatch" and
-"ChangeMessageVisibilityBatch" (API Reference), "Amazon SQS message quotas", 2026-11-21.
+"ChangeMessageVisibilityBatch" (API Reference), "Amazon SQS message quotas", and for queues whose
+URL ends in `.fifo` "High throughput for FIFO queues" (deduplication within a group), 2026-11-21.
+Receiving from them keeps no order here; local_cloud/queue_delivery.py does.
 """
 
 from __future__ import annotations
@@ -25,6 +27,9 @@ LONGEST_POLL, LONGEST_HIDING = 20, 43_200
 PATIENCE = 100_000
 # Calls after which whoever still asks does so for ever.
 MANY = 50_000
+# Seconds for which a FIFO queue knows a deduplication id.
+DEDUPLICATION = 300
+_NAME = re.compile(r"[!-~]{1,128}")
 _ALLOWED = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
 
 
@@ -36,19 +41,23 @@ class FakeSQS:
         dynamodb: whose hooks and numbers the calls share.
         queues: the messages of each queue, oldest first.
         refuse_next: how many entries each of the next batches refuses, the first ones.
+        fault_of_sender: whether it says of these that they can never be taken.
         refuse_deletions: the same for batches of deletions.
         max_receives: receives after which a message goes to `dead`; None for no such queue.
         dead: the dead-letter queue of all.
         now: the time in seconds, which passes while a call waits for messages.
+        known: until when a deduplication id is known, by queue, group and id.
     """
 
     dynamodb: FakeDynamoDB
     queues: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     refuse_next: list[int] = field(default_factory=list)
+    fault_of_sender: bool = False
     refuse_deletions: list[int] = field(default_factory=list)
     max_receives: int | None = None
     dead: list[dict[str, Any]] = field(default_factory=list)
     now: float = 0
+    known: dict[tuple[str, str, str], float] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def let_pass(self, seconds: float) -> None:
@@ -67,13 +76,18 @@ class FakeSQS:
             raise refusal("AWS.SimpleQueueService.BatchRequestTooLong", call.operation)
         if not all(_ALLOWED.fullmatch(text) for entry in Entries for text in _texts(entry)):
             raise refusal("InvalidMessageContents", call.operation)
+        is_fifo = QueueUrl.endswith(".fifo")
+        if not all(_has_names(entry, is_fifo=is_fifo) for entry in Entries):
+            raise refusal("InvalidParameterValue", call.operation)
         refused = self.refuse_next.pop(0) if self.refuse_next else 0
         self.queues.setdefault(QueueUrl, []).extend(
             {**entry, "MessageId": f"message-{next(self._numbers)}", "receives": 0, "visible": 0}
             for entry in Entries[refused:]
+            if not is_fifo or self._is_new(QueueUrl, entry)
         )
         self.dynamodb.after(call)
-        return _answer(ids, dict.fromkeys(ids[:refused], "InternalError"))
+        code = "InvalidMessageContents" if self.fault_of_sender else "InternalError"
+        return _answer(ids, dict.fromkeys(ids[:refused], code), by_sender=self.fault_of_sender)
 
     def receive_message(
         self,
@@ -141,6 +155,13 @@ class FakeSQS:
         self.dynamodb.after(call)
         return _answer(ids, failed)
 
+    def _is_new(self, url: str, entry: dict[str, Any]) -> bool:
+        name = (url, entry["MessageGroupId"], entry["MessageDeduplicationId"])
+        if self.known.get(name, 0) > self.now:
+            return False
+        self.known[name] = self.now + DEDUPLICATION
+        return True
+
     def _wait(self, url: str, seconds: int) -> list[dict[str, Any]]:
         """Return what is visible, now or as soon as something is."""
         queue = self.queues.setdefault(url, [])
@@ -181,13 +202,21 @@ def _checked_ids(entries: list[dict[str, Any]], operation: str) -> list[str]:
     return ids
 
 
-def _answer(ids: list[str], failed: dict[str, str]) -> dict[str, Any]:
+def _answer(ids: list[str], failed: dict[str, str], *, by_sender: bool = False) -> dict[str, Any]:
     answer: dict[str, Any] = {"Successful": [{"Id": each} for each in ids if each not in failed]}
     if failed:
         answer["Failed"] = [
-            {"Id": each, "SenderFault": False, "Code": code} for each, code in failed.items()
+            {"Id": each, "SenderFault": by_sender, "Code": code} for each, code in failed.items()
         ]
     return answer
+
+
+def _has_names(entry: dict[str, Any], *, is_fifo: bool) -> bool:
+    """Say whether group and deduplication are as they have to be."""
+    if not is_fifo:
+        return "MessageDeduplicationId" not in entry
+    names = [entry.get("MessageGroupId", ""), entry.get("MessageDeduplicationId", "")]
+    return all(map(_NAME.fullmatch, names))
 
 
 def _texts(entry: dict[str, Any]) -> list[str]:

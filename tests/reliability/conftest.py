@@ -12,10 +12,13 @@ import pytest
 from event_aggregator import aggregator, producer, settings
 from shared import clients, times
 from tests.builders import FakeContext, stream_batch
+from tests.consumer import consumer  # noqa: F401 - a fixture
 from tests.fakes.dynamodb import FakeDynamoDB
 from tests.fakes.faults import Crash
 from tests.fakes.sqs import FakeSQS
+from tests.ingest import ingest  # noqa: F401 - a fixture
 from tests.reliability.discovery import discovery, one_at_a_time  # noqa: F401 - fixtures
+from tests.reliability.intake import intake, intake_rules  # noqa: F401 - fixtures
 from tests.word_counter import words  # noqa: F401 - a fixture
 
 if TYPE_CHECKING:

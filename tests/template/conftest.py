@@ -7,7 +7,19 @@ from pytest_socket import disable_socket
 
 from tests.template.synth import Synth, Template, synthesize
 
-STACKS = ["Operations", "EventAggregator", "Discovery", "PubSub"]
+STACKS = ["Operations", "EventAggregator", "Discovery", "PubSub", "Ingest", "Consumer"]
+
+EVERY_OPTION: dict[str, object] = {
+    "stage": "prod",
+    "alarm_email": "me@example.com",
+    "discovery_user": "true",
+    "ingest_dynamic_partitioning": "true",
+    "ingest_event_ttl_days": "30",
+    "ingest_lake_glacier_days": "60",
+    "ingest_lake_expiry_days": "730",
+    "ingest_replica_bucket": "arn:aws:s3:::copies-of-the-lake",
+    "ingest_replica_key": "arn:aws:kms:eu-north-1:123456789012:key/1a2b-3c4d",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -69,3 +81,21 @@ def discovery(stage: Synth) -> Template:
 def pubsub(stage: Synth) -> Template:
     """The word counter of each stage in turn."""
     return stage.templates["PubSub"]
+
+
+@pytest.fixture
+def ingest(stage: Synth) -> Template:
+    """The intake of each stage in turn."""
+    return stage.templates["Ingest"]
+
+
+@pytest.fixture
+def consumer(stage: Synth) -> Template:
+    """The consumer of each stage in turn."""
+    return stage.templates["Consumer"]
+
+
+@pytest.fixture(scope="session")
+def with_every_option(tmp_path_factory: pytest.TempPathFactory) -> Synth:
+    """Prod with every option that adds something."""
+    return synthesize(tmp_path_factory.mktemp("every_option") / "cdk.out", **EVERY_OPTION)

@@ -40,12 +40,16 @@ def resource_name(arn: str) -> str:
         (r"<(\w+)Table\w{8}\.StreamArn>", r"\1 stream"),
         (r"<(\w+)Table\w{8}\.Arn>", r"\1"),
         (r"<(\w+)Queue\w{8}\.Arn>", r"\1"),
+        (r"<(Queue|Bus)\w{8}\.Arn>", r"\1"),
+        (r"<(Stream)\w{8}\.Arn>", r"\1"),
+        (r"<(\w+)Function\w{8}\.Arn>(:\$LATEST)?", r"\1\2"),
         (r"<(\w+)Bucket\w{8}\.Arn>", r"\1"),
         (r"<(\w+)Bucket\w{8}\.Arn>/\*", r"\1 objects"),
         (r"<(\w+)Topic\w{8}>", r"\1"),
         (r"<(\w+Secret)\w{8}>", r"\1"),
         (r"<EncryptionKey\w{8}\.Arn>", "key"),
         (r"<\w+Logs\w{8}\.Arn>", "logs"),
+        (r".*:log-group:<(\w+)\w{8}>:log-stream:<(\w+)\w{8}>", r"\1 \2"),
         (r"\*", "everything"),
     ]:
         if re.fullmatch(pattern, arn):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from odyssey_constructs import findings
+from tests.template.conftest import EVERY_OPTION
 from tests.template.synth import read, synthesize
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 # An acknowledgement for what only an option brings is used only with that option.
 STAGES: dict[str, dict[str, object]] = {
     "dev": {"stage": "dev", "alarm_email": "me@example.com"},
-    "prod": {"stage": "prod", "alarm_email": "me@example.com"},
+    "prod with every option": EVERY_OPTION,
 }
 WITHOUT_ACKNOWLEDGEMENTS = """
 import runpy

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import json
-import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from odyssey_cli import paths
+from tests.template.dashboards import body, counts_shown, texts
 from tests.template.permissions import LOGS, TRACES, allowed, by_resource
 from tests.template.synth import (
     Template,
@@ -262,22 +260,11 @@ def test_alarms_watch_the_edge_the_functions_and_the_queues(pubsub: Template) ->
 def test_the_dashboard_has_every_alarm_and_names_metrics_that_functions_emit(
     pubsub: Template,
 ) -> None:
-    body = target(only(pubsub, "AWS::CloudWatch::Dashboard")["DashboardBody"])
     for alarm in references(pubsub, "AWS::CloudWatch::Alarm", ".Arn"):
-        assert alarm in body
-    shown = set(re.findall(r'"AwsOdyssey","(\w+)","service","PubSub"', body))
+        assert alarm in body(pubsub)
+    shown = counts_shown(pubsub, "PubSub")
     assert {"MessagesCounted", "MessagesMultiplied", "WordsLogged"} <= shown
-    assert shown <= texts_of_the_functions()
-
-
-def texts_of_the_functions() -> set[Any]:
-    """Return all constants in the functions' sources, among them the names of their metrics."""
-    return {
-        node.value
-        for path in (paths.ROOT / "lambda_src" / "pubsub").glob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Constant)
-    }
+    assert shown <= texts("pubsub")
 
 
 def test_clients_find_everything_in_the_outputs(pubsub: Template) -> None:

@@ -32,28 +32,35 @@ UNTAGGABLE = {
     "AWS::ApiGateway::Resource",
     "AWS::ApiGatewayV2::Integration",
     "AWS::ApiGatewayV2::Route",
+    "AWS::Events::Archive",
     "AWS::IAM::Group",
     "AWS::IAM::ManagedPolicy",
     "AWS::IAM::Policy",
     "AWS::Lambda::EventInvokeConfig",
     "AWS::Lambda::Permission",
+    "AWS::Logs::LogStream",
     "AWS::S3::BucketPolicy",
     "AWS::SNS::Subscription",
     "AWS::SNS::TopicPolicy",
     "AWS::SQS::QueuePolicy",
     "Custom::EmptyBucket",
 }
-# Properties that name a resource for ever, by type; the one exception is how stacks find the topic.
+# Properties that name a resource for ever, by type; the exceptions are how stacks find the topic,
+# and a bus, which others have to know.
 PHYSICAL_NAMES = {
     "AWS::CloudWatch::Alarm": "AlarmName",
     "AWS::CloudWatch::Dashboard": "DashboardName",
     "AWS::DynamoDB::Table": "TableName",
+    "AWS::Events::Archive": "ArchiveName",
+    "AWS::Events::Rule": "Name",
     "AWS::IAM::Group": "GroupName",
     "AWS::IAM::ManagedPolicy": "ManagedPolicyName",
     "AWS::IAM::Role": "RoleName",
     "AWS::IAM::User": "UserName",
+    "AWS::KinesisFirehose::DeliveryStream": "DeliveryStreamName",
     "AWS::Lambda::Function": "FunctionName",
     "AWS::Logs::LogGroup": "LogGroupName",
+    "AWS::Logs::LogStream": "LogStreamName",
     "AWS::S3::Bucket": "BucketName",
     "AWS::SecretsManager::Secret": "Name",
     "AWS::SNS::Topic": "TopicName",
@@ -64,6 +71,7 @@ STATEFUL = {
     "AWS::DynamoDB::Table",
     "AWS::KMS::Key",
     "AWS::Logs::LogGroup",
+    "AWS::Logs::LogStream",
     "AWS::S3::Bucket",
     "AWS::SecretsManager::Secret",
     "AWS::SQS::Queue",
@@ -108,14 +116,16 @@ def test_no_stack_exports_or_imports_a_value(template: Template) -> None:
         assert "Export" not in output
 
 
-def test_nothing_has_a_physical_name_but_the_parameter_that_stacks_find_each_other_by(
-    template: Template,
+def test_nothing_has_a_physical_name_but_what_others_find_it_by(
+    template: Template, stack: str
 ) -> None:
     for kind, name in PHYSICAL_NAMES.items():
         for found in properties(template, kind):
             assert name not in found
     for parameter in properties(template, "AWS::SSM::Parameter"):
         assert parameter["Name"].startswith("/odyssey/")
+    for bus in properties(template, "AWS::Events::EventBus"):
+        assert bus["Name"] == f"{stack}-events"
 
 
 def test_no_account_region_or_machine_is_written_down(template: Template) -> None:
@@ -162,6 +172,10 @@ def test_what_holds_data_is_encrypted_with_the_stacks_own_key_in_prod(
         assert (target(found_key) if found_key else None) == own
         # One call to KMS a day and key, not one an object.
         assert rule.get("BucketKeyEnabled", False) == (own is not None)
+    for stream in properties(template, "AWS::KinesisFirehose::DeliveryStream"):
+        encryption = stream["DeliveryStreamEncryptionConfigurationInput"]
+        assert (target(encryption["KeyARN"]) if own else None) == own
+        assert encryption["KeyType"] == ("CUSTOMER_MANAGED_CMK" if own else "AWS_OWNED_CMK")
 
 
 def test_keys_rotate(template: Template) -> None:
@@ -187,6 +201,9 @@ def test_every_function_has_a_log_group_of_the_stack_with_retention(
 ) -> None:
     groups = [
         target(function["LoggingConfig"]["LogGroup"]) for function in functions(template).values()
+    ]
+    groups += [
+        target(stream["LogGroupName"]) for stream in properties(template, "AWS::Logs::LogStream")
     ]
     assert len(set(groups)) == len(groups)
     assert references(template, "AWS::Logs::LogGroup") >= set(groups)
@@ -241,7 +258,11 @@ WILDCARDS: dict[str, set[frozenset[str]]] = {
 }
 
 
-OBJECT_ACTIONS = {"s3:DeleteObjectVersion", "s3:GetObject", "s3:PutObject"}
+OBJECT_ACTIONS = {
+    *("s3:AbortMultipartUpload", "s3:DeleteObjectVersion", "s3:GetObject", "s3:PutObject"),
+}
+# Where a path parameter is a wildcard in the ARN of a method.
+OF_A_PATH = ("/GET/get-summary/*", "/GET/entities/*/*")
 
 
 def test_no_statement_has_a_wildcard_where_aws_has_a_narrower_resource(template: Template) -> None:
@@ -253,8 +274,7 @@ def test_no_statement_has_a_wildcard_where_aws_has_a_narrower_resource(template:
         assert all("*" not in action for action in actions), logical_id
         for resource in as_list(statement.get("Resource", [])):
             arn = target(resource)
-            # A path parameter is a wildcard in the ARN of a method.
-            bare = arn.removesuffix("/GET/get-summary/*")
+            bare = without_end(arn, OF_A_PATH)
             # A stack's ARN ends with an id that its own template cannot know.
             if actions == {"cloudformation:DescribeStacks"}:
                 bare = bare.removesuffix("/*")
@@ -263,6 +283,11 @@ def test_no_statement_has_a_wildcard_where_aws_has_a_narrower_resource(template:
                 bare = bare.removesuffix("/*")
             assert "*" not in bare or actions in WILDCARDS.get(kind, set()), f"{logical_id}: {arn}"
             assert "*" not in bare or arn == "*", f"{logical_id}: {arn}"
+
+
+def without_end(text: str, ends: tuple[str, ...]) -> str:
+    """Return the text without the one end that it has, if it has one."""
+    return next((text.removesuffix(end) for end in ends if text.endswith(end)), text)
 
 
 OWN_ACCOUNT = "arn:<AWS::Partition>:iam::<AWS::AccountId>:root"
@@ -297,7 +322,7 @@ def test_a_service_is_let_in_for_this_account_only(template: Template) -> None:
                 assert "aws:SourceAccount" in json.dumps(statement["Condition"])
     own = {
         target(reference)
-        for kind in ("AWS::SNS::Topic", "AWS::S3::Bucket")
+        for kind in ("AWS::SNS::Topic", "AWS::S3::Bucket", "AWS::Events::Rule")
         for logical_id in resources(template, kind)
         for reference in ({"Ref": logical_id}, {"Fn::GetAtt": [logical_id, "Arn"]})
     }
@@ -311,7 +336,7 @@ def test_a_service_is_let_in_for_this_account_only(template: Template) -> None:
         assert source in own or "<AWS::AccountId>" in source
         # Not even another method of the same API. Of an HTTP API, whose one stage has any name,
         # a route's permission says the path alone.
-        bare = source.removesuffix("/get-summary/*").replace(">/*/*/", ">/")
+        bare = without_end(source, OF_A_PATH).replace(">/*/*/", ">/")
         assert "*" not in bare
 
 
@@ -338,4 +363,10 @@ def test_every_function_has_an_alarm_on(metric: str, template: Template) -> None
         if alarm.get("MetricName") == metric
         for dimension in alarm["Dimensions"]
     }
-    assert watched == references(template, "AWS::Lambda::Function")
+    # Who deletes a stack waits for the helpers of its resources, and is told.
+    helpers = {
+        target(resource["Properties"]["ServiceToken"]).replace(".Arn>", ">")
+        for resource in resources(template).values()
+        if resource["Type"].startswith("Custom::")
+    }
+    assert watched == references(template, "AWS::Lambda::Function") - helpers

@@ -45,7 +45,22 @@ def test_a_queue_hides_messages_six_times_as_long_as_its_function_may_take(
             least = 6 * function["Properties"]["Timeout"]
             window = mapping.get("MaximumBatchingWindowInSeconds", 0)
             assert queue["Properties"]["VisibilityTimeout"] >= least + window
-            assert mapping["ScalingConfig"]["MaximumConcurrency"] == 10
+            # Ten at once use up no account's concurrency; two is the least that SQS takes.
+            assert 2 <= mapping["ScalingConfig"]["MaximumConcurrency"] <= 10
+
+
+def test_a_fifo_queue_has_high_throughput_and_gives_up_to_a_fifo_queue(template: Template) -> None:
+    queues = {
+        f"<{name}.Arn>": each["Properties"]
+        for name, each in resources(template, "AWS::SQS::Queue").items()
+    }
+    for queue in queues.values():
+        is_fifo = queue.get("FifoQueue", False)
+        # "High throughput for FIFO queues in Amazon SQS", 2026-11-21.
+        assert queue.get("DeduplicationScope") == ("messageGroup" if is_fifo else None)
+        assert queue.get("FifoThroughputLimit") == ("perMessageGroupId" if is_fifo else None)
+        if policy := queue.get("RedrivePolicy"):
+            assert queues[target(policy["deadLetterTargetArn"])].get("FifoQueue", False) == is_fifo
 
 
 def failure_queues(template: Template) -> set[str]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from event_aggregator.aggregation import Counted, Result, Tables, count
+from event_aggregator.aggregation import Counted, Tables, count
 from shared.times import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from shared.exactly_once import Result
     from shared.transactions import Tries
     from tests.fakes.dynamodb import FakeDynamoDB
 
@@ -33,7 +34,7 @@ def times(tries: int) -> Tries:
     return lambda: range(tries)
 
 
-def counted(batch: Iterable[Counted], client: FakeDynamoDB, tries: int = 8) -> Result:
+def counted(batch: Iterable[Counted], client: FakeDynamoDB, tries: int = 8) -> Result[Counted]:
     return count(
         batch,
         tables=TABLES,

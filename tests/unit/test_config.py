@@ -10,6 +10,10 @@ import pytest
 from odyssey_constructs.config import Config, ConfigError
 
 DEFAULTS = Config()
+DAYS: list[tuple[Any, int | None]] = [
+    *[(0, None), ("0", None), ("never", None), ("", None), (None, None)],
+    *[("1", 1), (1, 1), ("3650", 3_650), (3_650, 3_650)],
+]
 GOOD: list[tuple[str, Any, Any]] = [
     ("stage", "dev", "dev"),
     ("stage", "prod", "prod"),
@@ -33,13 +37,43 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("aggregator_group_by", ["type", "a name"], ("type", "a name")),
     ("aggregator_group_by", "", ()),
     ("aggregator_group_by", [], ()),
-    ("aggregator_event_ttl_days", "1", 1),
-    ("aggregator_event_ttl_days", 3_650, 3_650),
-    ("aggregator_event_ttl_days", 0, None),
-    ("aggregator_event_ttl_days", None, None),
+    *[
+        (name, value, expected)
+        for name in (
+            "aggregator_event_ttl_days",
+            "ingest_event_ttl_days",
+            "ingest_lake_glacier_days",
+        )
+        for value, expected in DAYS
+    ],
+    # Not before the objects have moved, after 90 days by default.
+    *[("ingest_lake_expiry_days", value, days) for value, days in DAYS if days != 1],
+    ("ingest_lake_expiry_days", "91", 91),
+    ("consumer_bus", "default", "default"),
+    ("consumer_bus", "a/b.c-D_1", "a/b.c-D_1"),
+    ("consumer_bus", "x" * 256, "x" * 256),
+    ("consumer_bus", "", None),
+    ("consumer_bus", None, None),
+    ("ingest_dynamic_partitioning", True, True),
+    ("ingest_dynamic_partitioning", "true", True),
+    ("ingest_dynamic_partitioning", "false", False),
+    ("ingest_replica_bucket", "", None),
+    ("ingest_replica_bucket", None, None),
+    ("ingest_replica_key", "", None),
+    ("ingest_replica_key", None, None),
 ]
+REPLICA = {
+    "stage": "prod",
+    "ingest_replica_bucket": "arn:aws:s3:::copies.of-the-lake",
+    "ingest_replica_key": "arn:aws:kms:eu-north-1:123456789012:key/mrk-1a2b3c",
+}
 NO_LIMITS: list[object] = [
     *("", 0, -1, 10_001, "1.0", 1.5, "1e3", " 1", "many", True, None, [1], "9" * 99),
+]
+NO_ARNS: list[object] = [
+    *("copies", "s3://copies", "arn:aws:s3:::", "arn:aws:s3:::a", "arn:aws:s3:::Copies"),
+    *("arn:aws:s3:::copies/*", "arn:aws:kms:eu-north-1:123456789012:alias/copies", 1, True),
+    "arn:aws:kms:eu-north-1:1234:key/1a2b",
 ]
 NO_ADDRESSES: list[object] = ["me", "me@", "@x.org", "a b@x.org", "me@x", 1, ["a@b.c"]]
 BAD: list[tuple[str, Any]] = [
@@ -48,7 +82,7 @@ BAD: list[tuple[str, Any]] = [
     *[("alarm_email", value) for value in NO_ADDRESSES],
     *[
         (name, value)
-        for name in ("api_log_role", "discovery_user")
+        for name in ("api_log_role", "discovery_user", "ingest_dynamic_partitioning")
         for value in ("", "True", "yes", "0", 0, 1, None, ())
     ],
     *[(name, value) for name in ("api_rate_limit", "api_burst_limit") for value in NO_LIMITS],
@@ -69,9 +103,18 @@ BAD: list[tuple[str, Any]] = [
         )
     ],
     *[
-        ("aggregator_event_ttl_days", value)
-        for value in (-1, "-1", 3_651, "0", "x", 1.5, True, [1])
+        (name, value)
+        for name in (
+            "aggregator_event_ttl_days",
+            "ingest_event_ttl_days",
+            "ingest_lake_glacier_days",
+            "ingest_lake_expiry_days",
+        )
+        for value in (-1, "-1", 3_651, "00", "Never", "x", 1.5, 0.0, True, False, [1], [])
     ],
+    *[("consumer_bus", value) for value in ("a b", "åsa", "x" * 257, "x\n", 1, True, ["x"])],
+    *[("ingest_replica_bucket", value) for value in (*NO_ARNS, REPLICA["ingest_replica_key"])],
+    *[("ingest_replica_key", value) for value in (*NO_ARNS, REPLICA["ingest_replica_bucket"])],
 ]
 
 
@@ -101,6 +144,9 @@ def test_without_context_the_defaults_are_safe_and_cheap() -> None:
     assert Config.from_context({}) == DEFAULTS
     assert (DEFAULTS.stage, DEFAULTS.is_prod, DEFAULTS.architecture) == ("dev", False, "arm64")
     assert (DEFAULTS.api_rate_limit, DEFAULTS.api_burst_limit) == (100, 200)
+    # Nothing that somebody keeps is deleted.
+    assert DEFAULTS.ingest_event_ttl_days is DEFAULTS.ingest_lake_expiry_days is None
+    assert DEFAULTS.ingest_lake_glacier_days == 90
 
 
 def test_only_prod_is_prod() -> None:
@@ -116,7 +162,9 @@ def test_only_prod_is_prod() -> None:
         ("alarm-email", "alarm_email"),
         ("api_ratelimit", "api_rate_limit"),
         ("aggregator_groupby", "aggregator_group_by"),
-        ("event_ttl_days", "aggregator_event_ttl_days"),
+        ("aggregator_ttl_days", "aggregator_event_ttl_days"),
+        ("lake_expiry_days", "ingest_lake_expiry_days"),
+        ("consumer-bus", "consumer_bus"),
     ],
 )
 def test_an_unknown_option_suggests_the_one_that_was_meant(wrong: str, right: str) -> None:
@@ -124,10 +172,60 @@ def test_an_unknown_option_suggests_the_one_that_was_meant(wrong: str, right: st
         Config.from_context({wrong: "x"})
 
 
+def test_an_unknown_option_that_is_like_two_suggests_both() -> None:
+    with pytest.raises(ConfigError) as error:
+        Config.from_context({"event_ttl_days": "1"})
+    for name in ("aggregator_event_ttl_days", "ingest_event_ttl_days"):
+        assert repr(name) in str(error.value)
+
+
 def test_an_option_like_no_other_lists_all() -> None:
     with pytest.raises(ConfigError) as error:
         Config.from_context({"zzz": "x"})
     assert all(field.name in str(error.value) for field in fields(Config))
+
+
+def test_the_lake_s_copies_go_to_a_bucket_with_a_key_in_prod() -> None:
+    config = Config.from_context(REPLICA)
+    assert config.ingest_replica_bucket == REPLICA["ingest_replica_bucket"]
+    assert config.ingest_replica_key == REPLICA["ingest_replica_key"]
+
+
+@pytest.mark.parametrize("missing", REPLICA)
+def test_copies_need_prod_the_bucket_and_the_key(missing: str) -> None:
+    context = {name: value for name, value in REPLICA.items() if name != missing}
+    with pytest.raises(ConfigError) as error:
+        Config.from_context(context)
+    assert all(word in str(error.value) for word in REPLICA)
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"),
+    [(("30", "31"), (30, 31)), (("never", "1"), (None, 1)), (("30", "never"), (30, None))],
+)
+def test_objects_are_deleted_after_they_have_moved_or_one_of_both(
+    days: tuple[str, str], expected: tuple[int | None, int | None]
+) -> None:
+    names = ("ingest_lake_glacier_days", "ingest_lake_expiry_days")
+    config = Config.from_context(dict(zip(names, days, strict=True)))
+    assert (config.ingest_lake_glacier_days, config.ingest_lake_expiry_days) == expected
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        {"ingest_lake_glacier_days": "30", "ingest_lake_expiry_days": "30"},
+        {"ingest_lake_glacier_days": 31, "ingest_lake_expiry_days": 30},
+        {"ingest_lake_expiry_days": "90"},
+    ],
+)
+def test_objects_cannot_be_deleted_before_they_have_moved(context: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError) as error:
+        Config.from_context(context)
+    assert str(error.value).startswith(
+        f"ingest_lake_expiry_days={context['ingest_lake_expiry_days']} is not more than "
+    )
+    assert "ingest_lake_glacier_days=never" in str(error.value)
 
 
 @pytest.mark.parametrize(

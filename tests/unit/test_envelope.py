@@ -68,6 +68,10 @@ WRONG: dict[str, tuple[str, str]] = {
         for name in ("id", "source", "type", "time", "correlationid")
     },
     "a line break in the id": (with_changes(id="a\nb"), "'id' has a control character"),
+    "an empty subject": (with_changes(subject=""), "no text 'subject'"),
+    "a subject that is no text": (with_changes(subject=["s"]), "no text 'subject'"),
+    "a subject that is too long": (with_changes(subject="s" * 1_025), "'subject' is longer"),
+    "a line break in the subject": (with_changes(subject="a\nb"), "'subject' has a control"),
     "no data": (without("data"), "data is not a JSON object"),
     "data that is a list": (with_changes(data=[]), "data is not a JSON object"),
     "data that is JSON in a text": (with_changes(data='{"a": 1}'), "data is not a JSON object"),
@@ -124,7 +128,15 @@ def test_data_of_no_stated_kind_is_json() -> None:
 
 
 def test_extensions_of_others_are_allowed_and_not_read() -> None:
-    assert envelope.read(with_changes(traceparent="00-ab", subject="s", n=1)) == EVENT
+    assert envelope.read(with_changes(traceparent="00-ab", n=1)) == EVENT
+
+
+def test_a_subject_is_read_and_written_where_there_is_one() -> None:
+    found = envelope.read(with_changes(subject=TEXT))
+    assert found == replace(EVENT, subject=TEXT)
+    assert found.as_dict() == EVENT.as_dict() | {"subject": TEXT}
+    assert "subject" not in EVENT.as_dict()
+    assert envelope.read(with_changes(subject=None)) == EVENT
 
 
 def test_a_time_in_another_zone_is_the_same_moment_in_utc() -> None:

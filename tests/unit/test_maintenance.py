@@ -177,10 +177,16 @@ def test_the_doctors_table_shows_details_as_they_are(
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["--help"], ["-k", "a and b", "-x", "tests/unit"], ["--json=1", "--", "-v"]]
+    ("arguments", "reach"),
+    [
+        ([], ["--numprocesses=2", "--dist=loadscope"]),
+        (["--help"], ["--help"]),
+        (["-k", "a and b", "-x", "tests/unit"], ["-k", "a and b", "-x", "tests/unit"]),
+        (["--json=1", "--", "-v"], ["--json=1", "--", "-v"]),
+    ],
 )
-def test_every_argument_of_test_reaches_pytest(
-    app: typer.Typer, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+def test_every_argument_of_test_reaches_pytest_and_without_any_two_processes_are_used(
+    app: typer.Typer, monkeypatch: pytest.MonkeyPatch, arguments: list[str], reach: list[str]
 ) -> None:
     # GIVEN
     ran: list[list[str]] = []
@@ -191,4 +197,4 @@ def test_every_argument_of_test_reaches_pytest(
     CliRunner().invoke(app, ["test", *arguments], catch_exceptions=False)
 
     # THEN
-    assert ran == [[str(paths.ROOT)], [sys.executable, "-m", "pytest", *arguments]]
+    assert ran == [[str(paths.ROOT)], [sys.executable, "-m", "pytest", *reach]]

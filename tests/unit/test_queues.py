@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
 from shared import queues
+from shared.aws_errors import error_code
 from shared.queues import Message
 from tests.discovery import TEXT
 from tests.fakes.dynamodb import Call, FakeDynamoDB, refusal
@@ -17,7 +18,7 @@ from tests.fakes.sqs import FakeSQS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-QUEUE = "https://sqs/updated"
+QUEUE, FIFO = "https://sqs/updated", "https://sqs/updated.fifo"
 
 
 @pytest.fixture
@@ -25,12 +26,13 @@ def sqs() -> FakeSQS:
     return FakeSQS(FakeDynamoDB.with_tables())
 
 
-def send(sqs: FakeSQS, *messages: Message, tries: int = 3) -> dict[int, str]:
+def send(sqs: FakeSQS, *messages: Message, tries: int = 3, patient: bool = False) -> dict[int, str]:
     return queues.send(
         messages,
         queue_url=QUEUE,
         client=sqs,  # type: ignore[arg-type]
         tries=lambda: range(tries),
+        patient=patient,
     )
 
 
@@ -102,12 +104,53 @@ def test_only_what_was_not_taken_is_sent_again(sqs: FakeSQS) -> None:
     assert [len(call.arguments["Entries"]) for call in sqs.dynamodb.calls] == [5, 3, 1]
 
 
-def test_what_is_never_taken_is_named_with_its_error_and_the_next_batch_goes(
+def test_what_is_never_taken_is_named_with_its_error_and_what_is_behind_it_is_not_tried(
     sqs: FakeSQS,
 ) -> None:
     sqs.refuse_next = [2, 2, 2]
-    assert send(sqs, *numbered(13)) == {0: "InternalError", 1: "InternalError"}
+    unsent = send(sqs, *numbered(33))
+    assert unsent == dict.fromkeys(range(2), "InternalError") | dict.fromkeys(
+        range(10, 33), "NotTried"
+    )
+    assert taken(sqs) == list(range(2, 10))
+    assert len(sqs.dynamodb.calls) == 3
+
+
+@pytest.mark.parametrize("patient", [True, False])
+def test_what_is_the_sender_s_fault_is_not_sent_again_and_hinders_no_other(
+    sqs: FakeSQS, *, patient: bool
+) -> None:
+    # GIVEN a queue that can never take the first two
+    sqs.refuse_next, sqs.fault_of_sender = [2], True
+    # WHEN
+    unsent = send(sqs, *numbered(13), patient=patient)
+    # THEN
+    assert unsent == dict.fromkeys(range(2), "InvalidMessageContents")
     assert taken(sqs) == list(range(2, 13))
+    assert [len(call.arguments["Entries"]) for call in sqs.dynamodb.calls] == [10, 3]
+
+
+def test_what_is_the_sender_s_fault_stays_so_when_others_are_sent_again(sqs: FakeSQS) -> None:
+    # GIVEN a queue that can never take the first, and the next two not now
+    answers = [{0: True, 1: False, 2: False}, {1: False}]
+    inner = sqs.send_message_batch
+
+    def refuse(**arguments: Any) -> dict[str, Any]:
+        faults = answers.pop(0) if answers else {}
+        entries = arguments["Entries"]
+        kept = [each for each in entries if int(each["Id"]) not in faults]
+        answer = inner(**arguments | {"Entries": kept})
+        codes = {True: "InvalidMessageContents", False: "InternalError"}
+        answer["Failed"] = [
+            {"Id": str(number), "SenderFault": is_own, "Code": codes[is_own]}
+            for number, is_own in faults.items()
+        ]
+        return answer
+
+    sqs.send_message_batch = refuse  # type: ignore[method-assign]
+    # WHEN / THEN
+    assert send(sqs, *numbered(5)) == {0: "InvalidMessageContents"}
+    assert taken(sqs) == [3, 4, 2, 1]
 
 
 @pytest.mark.parametrize(
@@ -120,12 +163,88 @@ def test_what_is_never_taken_is_named_with_its_error_and_the_next_batch_goes(
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_call_that_fails_leaves_its_batch_unsent_and_the_others_go(
+def test_a_call_that_fails_leaves_its_batch_unsent_and_what_is_behind_it_untried(
     sqs: FakeSQS, error: Exception, code: str
 ) -> None:
     sqs.dynamodb.before = fails(error, calls=range(2, 3))
-    assert send(sqs, *numbered(25)) == dict.fromkeys(range(10, 20), code)
+    unsent = send(sqs, *numbered(25))
+    assert unsent == dict.fromkeys(range(10, 20), code) | dict.fromkeys(range(20, 25), "NotTried")
+    assert taken(sqs) == [*range(10)]
+    assert len(sqs.dynamodb.calls) == 2
+
+
+PASSING = {
+    "throttled": refusal("RequestThrottled", "SendMessageBatch"),
+    "out of order": refusal("ServiceUnavailable", "SendMessageBatch", status=503),
+    "out of reach": ConnectTimeoutError(endpoint_url=QUEUE),
+    "no answer": ReadTimeoutError(endpoint_url=QUEUE),
+}
+
+
+@pytest.mark.parametrize("error", PASSING.values(), ids=PASSING.keys())
+def test_whoever_is_patient_makes_a_call_again_that_may_succeed_later(
+    sqs: FakeSQS, error: Exception
+) -> None:
+    # GIVEN a queue that is away for the second and third call
+    sqs.dynamodb.before = fails(error, calls=range(2, 4))
+    # WHEN / THEN
+    assert send(sqs, *numbered(25), patient=True) == {}
+    assert taken(sqs) == [*range(25)]
+    assert len(sqs.dynamodb.calls) == 5
+
+
+@pytest.mark.parametrize("error", PASSING.values(), ids=PASSING.keys())
+def test_patience_has_an_end_and_what_is_behind_is_not_tried(
+    sqs: FakeSQS, error: Exception
+) -> None:
+    sqs.dynamodb.before = fails(error, calls=range(2, 99))
+    unsent = send(sqs, *numbered(25), patient=True)
+    assert unsent == dict.fromkeys(range(10, 20), error_code(error)) | dict.fromkeys(
+        range(20, 25), "NotTried"
+    )
+    assert taken(sqs) == [*range(10)]
+    assert len(sqs.dynamodb.calls) == 1 + 3
+
+
+def test_whole_calls_and_single_messages_share_the_tries_of_whoever_is_patient(
+    sqs: FakeSQS,
+) -> None:
+    # GIVEN one call of each kind that fails, and a queue that takes all then
+    sqs.refuse_next = [2]
+    sqs.dynamodb.before = fails(PASSING["throttled"], calls=range(2, 3))
+    # WHEN / THEN
+    assert send(sqs, *numbered(5), patient=True) == {}
+    assert sorted(taken(sqs)) == [0, 1, 2, 3, 4]
+    assert [len(call.arguments["Entries"]) for call in sqs.dynamodb.calls] == [5, 2, 2]
+
+
+def test_what_nobody_has_mended_is_not_tried_again_by_whoever_is_patient(sqs: FakeSQS) -> None:
+    sqs.dynamodb.before = fails(refusal("AccessDenied", "SendMessageBatch"), calls=range(1, 99))
+    unsent = send(sqs, *numbered(15), patient=True)
+    assert unsent == dict.fromkeys(range(10), "AccessDenied") | dict.fromkeys(
+        range(10, 15), "NotTried"
+    )
+    assert len(sqs.dynamodb.calls) == 1
+
+
+def test_a_call_that_sqs_refuses_for_its_content_hinders_no_other(sqs: FakeSQS) -> None:
+    messages = [*numbered(10), Message("10 \x00"), *numbered(25)[11:]]
+    assert send(sqs, *messages) == dict.fromkeys(range(10, 20), "InvalidMessageContents")
     assert taken(sqs) == [*range(10), *range(20, 25)]
+
+
+def test_a_message_has_a_group_and_what_it_is_known_by_only_for_a_fifo_queue(
+    sqs: FakeSQS,
+) -> None:
+    # GIVEN
+    arguments: dict[str, Any] = {"client": sqs, "tries": lambda: range(1)}
+    # WHEN
+    queues.send([Message("0", group="g", deduplication="d")], queue_url=FIFO, **arguments)
+    queues.send([Message("0")], queue_url=QUEUE, **arguments)
+    # THEN
+    [grouped], [plain] = sqs.queues[FIFO], sqs.queues[QUEUE]
+    assert (grouped["MessageGroupId"], grouped["MessageDeduplicationId"]) == ("g", "d")
+    assert not {"MessageGroupId", "MessageDeduplicationId"} & plain.keys()
 
 
 def test_an_answer_that_is_lost_counts_as_not_taken(sqs: FakeSQS) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from shared import rejects
 from shared.rejects import Reject
-from tests.fakes.dynamodb import FakeDynamoDB
+from tests.fakes.dynamodb import Call, FakeDynamoDB, refusal
 from tests.fakes.sqs import FakeSQS
 
 QUEUE = "https://sqs/rejects"
@@ -24,13 +24,14 @@ def reject(number: int, text: str = "") -> Reject:
     return Reject({"number": number, "text": text}, f"Cause {number}.", f"event-{number}")
 
 
-def send(sqs: FakeSQS, *due: Reject, tries: int = 3) -> dict[int, str]:
+def send(sqs: FakeSQS, *due: Reject, tries: int = 3, patient: bool = False) -> dict[int, str]:
     return rejects.send(
         due,
         source="function",
         queue_url=QUEUE,
         client=sqs,  # type: ignore[arg-type]
         tries=lambda: range(tries),
+        patient=patient,
     )
 
 
@@ -89,8 +90,34 @@ def test_what_the_queue_never_takes_is_returned(sqs: FakeSQS) -> None:
     assert sorted(body["number"] for body in bodies(sqs)) == [2, 3, 4]
 
 
-def test_one_batch_that_is_never_taken_does_not_stop_the_next(sqs: FakeSQS) -> None:
+def test_what_is_behind_a_batch_that_is_not_taken_for_long_is_not_tried(sqs: FakeSQS) -> None:
     sqs.refuse_next = [10, 10, 10]
     unsent = send(sqs, *[reject(n) for n in range(15)])
-    assert list(unsent) == list(range(10))
-    assert [body["number"] for body in bodies(sqs)] == list(range(10, 15))
+    assert unsent == dict.fromkeys(range(10), "InternalError") | dict.fromkeys(
+        range(10, 15), "NotTried"
+    )
+    assert bodies(sqs) == []
+    assert len(sqs.dynamodb.calls) == 3
+
+
+def test_a_reject_that_the_queue_can_never_take_does_not_stop_the_others(sqs: FakeSQS) -> None:
+    sqs.refuse_next, sqs.fault_of_sender = [1], True
+    assert send(sqs, *[reject(n) for n in range(15)]) == {0: "InvalidMessageContents"}
+    assert [body["number"] for body in bodies(sqs)] == list(range(1, 15))
+
+
+@pytest.mark.parametrize("patient", [True, False])
+def test_only_whoever_is_patient_repeats_a_call_that_may_succeed_later(
+    sqs: FakeSQS, *, patient: bool
+) -> None:
+    # GIVEN a queue that throttles the first call
+    def throttle(call: Call) -> None:
+        if call.number == 1:
+            raise refusal("RequestThrottled", call.operation)
+
+    sqs.dynamodb.before = throttle
+    # WHEN
+    unsent = send(sqs, reject(1), patient=patient)
+    # THEN
+    assert unsent == ({} if patient else {0: "RequestThrottled"})
+    assert len(bodies(sqs)) == patient

@@ -65,6 +65,9 @@ NOT_CARRIED = {
     "an unprintable field twice": b'{"\\ud800":1,"\\ud800":2}',
     "a field without a name": b'{"":1}',
     "a field without a name, deeper": b'{"a":[{"":1}]}',
+    "a name of 1,025 bytes": b'{"%s":1}' % (b"a" * 1_025),
+    "a name of 1,025 bytes, deeper": b'[{"a":{"%s":1}}]' % (b"a" * 1_025),
+    "a name of 513 letters of two bytes": b'{"%s":1}' % ("é" * 513).encode(),
     "2^53": b'{"a":9007199254740992}',
     "-2^53": b'{"a":-9007199254740992}',
     "an integer of 400 digits": b'{"a":1' + b"0" * 400 + b"}",
@@ -103,14 +106,17 @@ GOOD: dict[str, bytes] = {
     "a double with 17 digits": b'{"a":0.30000000000000004}',
     "the deepest": nested(MAX_DEPTH),
     "a scalar": b"1",
+    "a name of 1,024 bytes": b'{"%s":1}' % (b"a" * 1_024),
+    "a name of 512 letters of two bytes": b'{"%s":1}' % ("é" * 512).encode(),
+    "empty containers": b'{"a":[],"b":{},"c":[[],{},""]}',
+    "whole, negative and large": b"[-1,10,1e22,-1e22,123456789012345,1e-7,0.1,100.0]",
     "space all around": b' \r\n\t{ "a" : 1 } ',
 }
 
 
 def through_dynamodb(value: Json) -> Json:
-    """Write and read as boto3 does."""
-    written = TypeSerializer().serialize(strict_json.storable(value))
-    return doubles(TypeDeserializer().deserialize(written))
+    """Write as we do, and read as boto3 does."""
+    return doubles(TypeDeserializer().deserialize(strict_json.to_attribute(value)))
 
 
 def doubles(value: Json) -> Json:
@@ -190,6 +196,120 @@ def test_two_values_never_share_a_canonical_form(one: bytes, other: bytes) -> No
     )
 
 
+@pytest.mark.parametrize("body", GOOD.values(), ids=GOOD.keys())
+def test_what_dynamodb_kept_is_read_with_numbers_of_its_own_kind(body: bytes) -> None:
+    # GIVEN
+    value = strict_json.parse(body)
+    # WHEN
+    found = strict_json.from_attribute(strict_json.to_attribute(value))
+    # THEN it is the same, and JSON again
+    assert found == value
+    assert strict_json.parse(json.dumps(found).encode()) == value
+
+
+@pytest.mark.parametrize("body", GOOD.values(), ids=GOOD.keys())
+def test_an_attribute_is_what_boto3_makes_of_the_same_value(body: bytes) -> None:
+    value = strict_json.parse(body)
+    expected = TypeSerializer().serialize(decimals(value))
+    assert with_numbers(strict_json.to_attribute(value)) == with_numbers(expected)
+    # AND whatever boto3 wrote is read as boto3 reads it
+    assert strict_json.from_attribute(expected) == doubles(TypeDeserializer().deserialize(expected))
+
+
+def decimals(value: Json) -> Json:
+    """Return `value` with numbers as boto3 takes them."""
+    match value:
+        case float():
+            return Decimal(repr(value))
+        case dict():
+            return {name: decimals(item) for name, item in value.items()}
+        case list():
+            return [decimals(item) for item in value]
+    return value
+
+
+def with_numbers(attribute: Json) -> Json:
+    """Return an attribute with the numbers that its texts are: DynamoDB has its own for them."""
+    [(kind, value)] = attribute.items()
+    match kind:
+        case "N":
+            return kind, Decimal(value)
+        case "M":
+            return kind, {name: with_numbers(item) for name, item in value.items()}
+        case "L":
+            return kind, [with_numbers(item) for item in value]
+    return kind, value
+
+
+@pytest.mark.parametrize(
+    ("value", "attribute"),
+    [
+        (0, {"N": "0"}),
+        (-0.0, {"N": "0"}),
+        (1e22, {"N": "1e+22"}),
+        (1e-130, {"N": "1e-130"}),
+        (MAX_INTEGER, {"N": "9007199254740991"}),
+        (True, {"BOOL": True}),
+        (None, {"NULL": True}),
+        ("", {"S": ""}),
+        ([], {"L": []}),
+        ({}, {"M": {}}),
+        (
+            {"a": [1, {"b": False}]},
+            {"M": {"a": {"L": [{"N": "1"}, {"M": {"b": {"BOOL": False}}}]}}},
+        ),
+    ],
+)
+def test_an_attribute_says_its_kind(value: Json, attribute: Json) -> None:
+    assert strict_json.to_attribute(value) == attribute
+    assert strict_json.from_attribute(attribute) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        # As DynamoDB writes what it was given as 1E+2, 1.0, 1e22 and 9.9e125.
+        ("100", 100),
+        ("1.0", 1),
+        ("10000000000000000000000", 1e22),
+        ("99" + "0" * 124, 9.9e125),
+        ("0.00000012", 1.2e-7),
+        ("-0", 0),
+    ],
+)
+def test_a_number_is_read_however_dynamodb_writes_it(text: str, number: float) -> None:
+    found = strict_json.from_attribute({"N": text})
+    assert (found, type(found)) == (number, type(number))
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        ("1", "1"),
+        ("1.0", "1"),
+        ("-0.5", "-0.5"),
+        ("9007199254740991", "9007199254740991"),
+        ("1e22", "1e+22"),
+        ("1e-7", "1e-07"),
+        ("0.1", "0.1"),
+        ("0", "0"),
+    ],
+)
+def test_a_number_that_dynamodb_kept_is_written_as_before_or_shorter(
+    number: str, text: str
+) -> None:
+    value = strict_json.parse(number.encode())
+    stored = strict_json.to_attribute(value)
+    assert json.dumps(strict_json.from_attribute(stored)) == text
+    assert len(text) <= len(json.dumps(value))
+
+
+def test_a_body_may_have_as_many_levels_as_its_reader_says() -> None:
+    assert strict_json.parse(nested(MAX_DEPTH + 1), depth=MAX_DEPTH + 1)
+    with pytest.raises(InvalidJson, match="nested deeper"):
+        strict_json.parse(nested(MAX_DEPTH + 2), depth=MAX_DEPTH + 1)
+
+
 def test_generated_values_survive_canonical_json_and_dynamodb(seed: int) -> None:
     generator = random.Random(seed)  # noqa: S311
     for _ in range(150):
@@ -201,6 +321,10 @@ def test_generated_values_survive_canonical_json_and_dynamodb(seed: int) -> None
         # THEN
         assert parsed == value
         assert strict_json.canonical(through_dynamodb(parsed)) == strict_json.canonical(value)
+        attribute = strict_json.to_attribute(parsed)
+        assert strict_json.from_attribute(attribute) == parsed
+        written = TypeSerializer().serialize(decimals(parsed))
+        assert with_numbers(attribute) == with_numbers(written)
 
 
 def generated(generator: random.Random, depth: int) -> Json:  # noqa: PLR0911 - a kind each

@@ -1,0 +1,60 @@
+"""The queue's consumer: counts events, and keeps the latest state of each entity."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+from consumer import settings
+from consumer.messages import read
+from consumer.responding import respond
+from shared import clients, rejects, times
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+    from shared.entity_events import EntityEvent
+
+logger = Logger()
+metrics = Metrics()
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Lambda's entry point: answers which messages must come again, by id."""
+    stack = settings.responder()
+    now = times.now()
+    messages: dict[EntityEvent, str] = {}
+    unusable = []
+    for record in event["Records"]:
+        try:
+            messages[read(record["body"], now=now)] = record["messageId"]
+        except rejects.Unprocessable as error:
+            unusable.append(rejects.Reject(record, str(error), record["messageId"]))
+    result = respond(messages, tables=stack.tables, now=now, client=clients.dynamodb())
+    failed = {messages[each]: error for each, error in result.failed.items()}
+    if unusable:
+        unsent = rejects.send(
+            unusable,
+            source=context.function_name,
+            queue_url=stack.rejects_queue,
+            client=clients.sqs(),
+        )
+        failed |= {unusable[number].event_id: error for number, error in unsent.items()}
+
+    counts = {
+        "EventsCounted": result.counted,
+        "EventsAlreadyCounted": result.already,
+        "MessagesFailed": len(failed),
+        "MessagesRejected": len([each for each in unusable if each.event_id not in failed]),
+    }
+    for name, value in counts.items():
+        metrics.add_metric(name, MetricUnit.Count, value)
+    if failed:
+        logger.error("failed", causes=Counter(failed.values()))
+    logger.info("responded", counts=counts)
+    return {"batchItemFailures": [{"itemIdentifier": each} for each in failed]}

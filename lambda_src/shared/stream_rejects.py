@@ -1,0 +1,66 @@
+"""Rejects among the records of a stream, whose records from the first failure on come again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from shared import rejects
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from types_boto3_sqs import SQSClient
+
+    from shared.rejects import Reject
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What became of a batch.
+
+    Attributes:
+        failed: sequence numbers of the records that must come again, in their order.
+        rejected: how many records were rejected.
+        causes: for each record that could not be rejected, the error.
+    """
+
+    failed: list[str]
+    rejected: int
+    causes: list[str]
+
+
+def send(
+    unusable: Iterable[Reject],
+    *,
+    failed: Sequence[str],
+    source: str,
+    queue_url: str,
+    client: Callable[[], SQSClient],
+) -> Settled:
+    """Reject what comes before the first failure: rejected behind it, it would be so twice.
+
+    Args:
+        unusable: records of a stream that can never be processed.
+        failed: sequence numbers of the others that must come again.
+        source: the function that refuses them.
+        queue_url: the rejects queue.
+        client: makes the one for SQS, if there is anything to send.
+    """
+    first = min(map(int, failed), default=None)
+    due = [each for each in unusable if first is None or int(_sequence_number(each)) < first]
+    unsent: dict[int, str] = {}
+    if due:
+        unsent = rejects.send(due, source=source, queue_url=queue_url, client=client())
+    again = [*failed, *(_sequence_number(due[number]) for number in unsent)]
+    return Settled(sorted(again, key=int), len(due) - len(unsent), [*unsent.values()])
+
+
+def answer(settled: Settled) -> dict[str, Any]:
+    """Return the partial batch response."""
+    return {"batchItemFailures": [{"itemIdentifier": number} for number in settled.failed]}
+
+
+def _sequence_number(reject: Reject) -> str:
+    number: str = reject.record["dynamodb"]["SequenceNumber"]
+    return number
