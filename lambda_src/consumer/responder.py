@@ -11,7 +11,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from consumer import settings
 from consumer.messages import read
 from consumer.responding import respond
-from shared import clients, rejects, times
+from shared import clients, queue_rejects, rejects, times
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -36,25 +36,22 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         except rejects.Unprocessable as error:
             unusable.append(rejects.Reject(record, str(error), record["messageId"]))
     result = respond(messages, tables=stack.tables, now=now, client=clients.dynamodb())
-    failed = {messages[each]: error for each, error in result.failed.items()}
-    if unusable:
-        unsent = rejects.send(
-            unusable,
-            source=context.function_name,
-            queue_url=stack.rejects_queue,
-            client=clients.sqs(),
-        )
-        failed |= {unusable[number].event_id: error for number, error in unsent.items()}
-
+    settled = queue_rejects.send(
+        unusable,
+        failed=[messages[each] for each in result.failed],
+        source=context.function_name,
+        queue_url=stack.rejects_queue,
+        client=clients.sqs,
+    )
     counts = {
         "EventsCounted": result.counted,
         "EventsAlreadyCounted": result.already,
-        "MessagesFailed": len(failed),
-        "MessagesRejected": len([each for each in unusable if each.event_id not in failed]),
+        "MessagesFailed": len(settled.failed),
+        "MessagesRejected": settled.rejected,
     }
     for name, value in counts.items():
         metrics.add_metric(name, MetricUnit.Count, value)
-    if failed:
-        logger.error("failed", causes=Counter(failed.values()))
+    if settled.failed:
+        logger.error("failed", causes=Counter([*result.failed.values(), *settled.causes]))
     logger.info("responded", counts=counts)
-    return {"batchItemFailures": [{"itemIdentifier": each} for each in failed]}
+    return rejects.answer(settled)

@@ -10,7 +10,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from discovery import settings
 from discovery.updating import update
-from shared import clients, rejects, times
+from shared import clients, queue_rejects, rejects, times
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -31,25 +31,22 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         dynamodb=clients.dynamodb(),
         sqs=clients.sqs(),
     )
-    unsent = rejects.send(
+    settled = queue_rejects.send(
         result.rejects,
+        failed=result.failed,
         source=context.function_name,
         queue_url=stack.rejects_queue,
-        client=clients.sqs(),
+        client=clients.sqs,
     )
-    failed = result.failed | {
-        result.rejects[number].event_id: error for number, error in unsent.items()
-    }
-
     counts = {
         "ItemsUpdated": result.updated,
         "ItemsAlreadyUpdated": result.already,
-        "MessagesFailed": len(failed),
-        "MessagesRejected": len(result.rejects) - len(unsent),
+        "MessagesFailed": len(settled.failed),
+        "MessagesRejected": settled.rejected,
     }
     for name, value in counts.items():
         metrics.add_metric(name, MetricUnit.Count, value)
-    if failed:
-        logger.error("failed", causes=Counter(failed.values()))
+    if settled.failed:
+        logger.error("failed", causes=Counter([*result.failed.values(), *settled.causes]))
     logger.info("processed", counts=counts, correlation_ids=result.correlation_ids)
-    return {"batchItemFailures": [{"itemIdentifier": each} for each in failed]}
+    return rejects.answer(settled)

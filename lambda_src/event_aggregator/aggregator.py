@@ -53,4 +53,4 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     if settled.failed:
         logger.error("failed", causes=Counter([*result.failed.values(), *settled.causes]))
     logger.info("counted", counts=counts)
-    return stream_rejects.answer(settled)
+    return rejects.answer(settled)

@@ -54,7 +54,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     if settled.failed:
         logger.error("failed", causes=Counter([*result.failed.values(), *settled.causes]))
     logger.info("emitted", counts=counts)
-    return stream_rejects.answer(settled)
+    return rejects.answer(settled)
 
 
 def _reject(record: dict[str, Any], cause: str) -> rejects.Reject:

@@ -10,7 +10,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from ingest import settings
 from ingest.storing import Batch, store
-from shared import clients, rejects, times
+from shared import clients, queue_rejects, rejects, times
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -33,27 +33,23 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         now=now,
         client=clients.dynamodb(),
     )
-    unusable = [*batch.rejects, *result.rejects]
-    unsent = rejects.send(
-        unusable,
+    # What cannot be rejected comes again; the events behind it in its group need not.
+    settled = queue_rejects.send(
+        [*batch.rejects, *result.rejects],
+        failed=result.failed,
         source=context.function_name,
         queue_url=stack.rejects_queue,
-        client=clients.sqs(),
+        client=clients.sqs,
     )
-    # What could not be rejected comes again; the events behind it in its group need not.
-    failed = result.failed | {
-        unusable[number].record["messageId"]: error for number, error in unsent.items()
-    }
-
     counts = {
         "EventsStored": result.stored,
         "EventsAlreadyStored": result.already,
-        "MessagesFailed": len(failed),
-        "MessagesRejected": len(unusable) - len(unsent),
+        "MessagesFailed": len(settled.failed),
+        "MessagesRejected": settled.rejected,
     }
     for name, value in counts.items():
         metrics.add_metric(name, MetricUnit.Count, value)
-    if failed:
-        logger.error("failed", causes=Counter(failed.values()))
+    if settled.failed:
+        logger.error("failed", causes=Counter([*result.failed.values(), *settled.causes]))
     logger.info("stored", counts=counts)
-    return {"batchItemFailures": [{"itemIdentifier": each} for each in failed]}
+    return rejects.answer(settled)

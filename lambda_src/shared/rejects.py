@@ -34,6 +34,26 @@ class Reject:
     event_id: str
 
 
+@dataclass(frozen=True)
+class Settled:
+    """What became of a batch of an event source.
+
+    Attributes:
+        failed: ids of the records that must come again, as the source names them.
+        rejected: how many records were rejected.
+        causes: for each record that could not be rejected, the error.
+    """
+
+    failed: list[str]
+    rejected: int
+    causes: list[str]
+
+
+def answer(settled: Settled) -> dict[str, Any]:
+    """Return the partial batch response."""
+    return {"batchItemFailures": [{"itemIdentifier": each} for each in settled.failed]}
+
+
 def send(
     rejects: Sequence[Reject],
     *,

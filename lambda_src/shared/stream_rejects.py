@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shared import rejects
+from shared.rejects import Settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -13,21 +13,6 @@ if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
     from shared.rejects import Reject
-
-
-@dataclass(frozen=True)
-class Settled:
-    """What became of a batch.
-
-    Attributes:
-        failed: sequence numbers of the records that must come again, in their order.
-        rejected: how many records were rejected.
-        causes: for each record that could not be rejected, the error.
-    """
-
-    failed: list[str]
-    rejected: int
-    causes: list[str]
 
 
 def send(
@@ -54,11 +39,6 @@ def send(
         unsent = rejects.send(due, source=source, queue_url=queue_url, client=client())
     again = [*failed, *(_sequence_number(due[number]) for number in unsent)]
     return Settled(sorted(again, key=int), len(due) - len(unsent), [*unsent.values()])
-
-
-def answer(settled: Settled) -> dict[str, Any]:
-    """Return the partial batch response."""
-    return {"batchItemFailures": [{"itemIdentifier": number} for number in settled.failed]}
 
 
 def _sequence_number(reject: Reject) -> str:

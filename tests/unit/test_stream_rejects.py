@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared import stream_rejects
+from shared import rejects, stream_rejects
 from shared.rejects import Reject
 from tests.fakes.dynamodb import Call, FakeDynamoDB, refusal
 from tests.fakes.sqs import FakeSQS
@@ -15,7 +15,7 @@ from tests.fakes.sqs import FakeSQS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.stream_rejects import Settled
+    from shared.rejects import Settled
 
 QUEUE = "https://sqs/rejects"
 
@@ -57,7 +57,7 @@ def rejected(sqs: FakeSQS) -> list[int]:
 
 def answer(settled: Settled) -> list[int]:
     """Return the sequence numbers of the partial batch response."""
-    found = stream_rejects.answer(settled)
+    found = rejects.answer(settled)
     assert set(found) == {"batchItemFailures"}
     return [int(each["itemIdentifier"]) for each in found["batchItemFailures"]]
 
@@ -87,9 +87,9 @@ def test_nothing_to_reject_needs_no_client(sqs: FakeSQS) -> None:
     def client() -> Any:
         raise AssertionError("it is made")
 
-    for rejects, failed in [([], ["7"]), (unusable(9), ["7"]), ([], [])]:
+    for nothing, failed in [([], ["7"]), (unusable(9), ["7"]), ([], [])]:
         stream_rejects.send(
-            rejects, failed=failed, source="function", queue_url=QUEUE, client=client
+            nothing, failed=failed, source="function", queue_url=QUEUE, client=client
         )
 
 
