@@ -37,6 +37,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TwoHalv
     return TwoHalves(config, log) if config.getoption("dist") == "loadscope" else None
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave the demos for the end: they measure, and by then the other half has ended."""
+    items.sort(key=lambda item: item.nodeid.startswith("tests/local/test_demo.py"))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def no_account_of_the_user() -> Iterator[None]:
     """Keep the user's credentials, endpoints, region and CDK settings from every test."""
