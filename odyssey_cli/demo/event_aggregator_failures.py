@@ -24,11 +24,12 @@ def bad_records(aggregator: EventAggregator, target: Target) -> str:
     before = aggregator.total()
     # GIVEN events whose transactions fail three times: all of this group's, wherever they are
     flaky = json.dumps({"flaky": uuid.uuid4().hex}).encode()
+    group = aggregator.group_of(flaky)
     assert target.local is not None  # noqa: S101 - the demo runs nowhere else
     breaking.fail_requests(
         target.local,
         "DynamoDB_20120810.TransactWriteItems",
-        containing=aggregator.group_of(flaky),
+        containing=group,
         times=_FAILURES,
         code="ItemCollectionSizeLimitExceededException",
     )
@@ -45,7 +46,7 @@ def bad_records(aggregator: EventAggregator, target: Target) -> str:
     # THEN good and flaky ones count once, and the impossible ones are put aside with the cause
     reached = aggregator.wait_for(before + _GOOD + _FLAKY)
     expect(reached - before == _GOOD + _FLAKY, f"{reached - before} events were counted")
-    left = breaking.faults_left(target.local)
+    left = breaking.faults_left(target.local, {group})
     expect(left == 0, f"{left} of {_FAILURES} failures did not happen")
     rejected = wait_for_failures(
         target, STACK, failures.Kind.REJECTS, lambda found: len(found) >= _IMPOSSIBLE

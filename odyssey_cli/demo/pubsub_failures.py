@@ -59,7 +59,8 @@ def mend_the_multiplier(drive: Drive) -> str:
     assert drive.target.local is not None  # noqa: S101 - the demo runs nowhere else
     given_up = _deliveries(drive, 1)
     expect(len(given_up) == 1, f"{len(given_up)} messages were given up")
-    left = breaking.faults_left(drive.target.local)
+    chunks = {marker_id(each, MULTIPLIER, 1) for each in drive.broken}
+    left = breaking.faults_left(drive.target.local, chunks)
     expect(left == 0, f"{left} failures did not happen")
     attempts = given_up[0].body["requestContext"]["approximateInvokeCount"]
     expect(attempts == _ATTEMPTS, f"it was given up after {attempts} attempts")

@@ -73,6 +73,9 @@ def test_the_role_is_whole_again_however_the_block_ends(iam: FakeIam) -> None:
     assert iam.policies == {}
 
 
+ARMED = [{"containing": "mine", "times": 2}, {"containing": "another's", "times": 5}]
+
+
 class FakeConnection:
     """Answers with what is still to fail."""
 
@@ -87,7 +90,7 @@ class FakeConnection:
         self.requests.append(request)
 
     def getresponse(self) -> io.BytesIO:
-        return io.BytesIO(b'[{"times": 2}, {"times": 5}]')
+        return io.BytesIO(json.dumps(ARMED).encode())
 
     def close(self) -> None:
         FakeConnection.closed += 1
@@ -122,7 +125,7 @@ def test_requests_are_armed_to_fail_with_their_chance(
 def test_the_failures_that_are_armed_are_known_one_by_one(
     connection: type[FakeConnection],
 ) -> None:
-    assert breaking.faults(CLOUD) == [{"times": 2}, {"times": 5}]
+    assert breaking.faults(CLOUD) == ARMED
     [(method, path, body, headers)] = connection.requests
     assert (method, path, body, headers) == ("GET", "/_odyssey/fault", None, {"x-odyssey": "1"})
     assert connection.closed == 1
@@ -136,8 +139,10 @@ def test_what_was_armed_is_disarmed_by_the_same_words(connection: type[FakeConne
     assert connection.closed == 1
 
 
-def test_it_is_known_how_many_are_still_to_fail(connection: type[FakeConnection]) -> None:
-    assert breaking.faults_left(CLOUD) == 7
+def test_it_is_known_how_many_of_ones_own_are_still_to_fail(
+    connection: type[FakeConnection],
+) -> None:
+    assert breaking.faults_left(CLOUD, {"mine", "other"}) == 2
     [(method, path, body, _)] = connection.requests
     assert (method, path, body) == ("GET", "/_odyssey/fault", None)
     assert connection.closed == 1
