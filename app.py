@@ -1,23 +1,28 @@
 """The app: settings in, stacks out. `python app.py` synthesizes and checks all of it."""
 
 import json
+import os
 from pathlib import Path
 
 from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks, ServerlessChecks
 
+from odyssey_constructs.account_guard import check_account
 from odyssey_constructs.config import Config
+from odyssey_constructs.images import image
 from stacks.consumer import Consumer
 from stacks.discovery import Discovery
 from stacks.event_aggregator import EventAggregator
 from stacks.ingest import Ingest
+from stacks.network import Network
 from stacks.operations import Operations
 from stacks.pubsub import PubSub
 
 
 def build(app: App) -> None:
     """Put the stacks and the checks into `app`, whose context holds the settings."""
-    config = Config.from_context(app.node.get_all_context())
+    context = app.node.get_all_context()
+    config = Config.from_context(context)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app), ServerlessChecks(app))
 
     operations = Operations(app, "Operations", config=config)
@@ -27,6 +32,7 @@ def build(app: App) -> None:
         # There is no rule on a bus that is not there yet.
         consumer.add_stack_dependency(ingest)
     for system in [
+        Network(app, "Network", ami=image(config, context, os.environ), config=config),
         EventAggregator(app, "EventAggregator", config=config),
         Discovery(app, "Discovery", config=config),
         PubSub(app, "PubSub", config=config),
@@ -45,6 +51,7 @@ def context_defaults() -> dict[str, object]:
 
 
 if __name__ == "__main__":
+    check_account(os.environ, Path(__file__).with_name(".env"))
     app = App(context=context_defaults())
     build(app)
     app.synth()

@@ -60,13 +60,14 @@ PRICES = {
     "api": Price(
         service="API Gateway",
         usd=3.50, per=MILLION, unit="requests of a REST API", page="Amazon API Gateway pricing",
-        sure="AWS page", note="a million a month are free in an account's first twelve months",
+        sure="AWS page",
+        note="the million that was free for twelve months is not for accounts since July 2025",
     ),
     "http_api": Price(
         service="API Gateway",
         usd=1.00, per=MILLION, unit="requests of an HTTP API", page="Amazon API Gateway pricing",
         sure="quoted",
-        note="up to 512 KB each; a million a month are free in an account's first twelve months",
+        note="up to 512 KB each; the free million as above",
     ),
     "lambda": Price(
         service="Lambda",
@@ -98,6 +99,7 @@ PRICES = {
         service="CloudWatch",
         usd=0.50, per=GB, unit="bytes of logs", page="Amazon CloudWatch pricing", sure="quoted",
         free=5e9,
+        note="flow logs cost the same; that the free bytes are theirs, too, is not confirmed",
     ),
     "trace": Price(
         service="X-Ray",
@@ -217,6 +219,42 @@ PRICES = {
         service="Secrets Manager",
         usd=0.05, per=10_000, unit="reads of secrets", page="AWS Secrets Manager pricing",
         sure="quoted",
+    ),
+    "t4g.micro": Price(
+        service="EC2",
+        usd=0.0084, unit="hours of a t4g.micro (Linux, arm64)",
+        page="Amazon EC2 On-Demand Pricing", sure="quoted",
+        note="billed by the second; nothing is free: accounts since July 2025 have credits instead",
+    ),
+    "t3.micro": Price(
+        service="EC2",
+        usd=0.0104, unit="hours of a t3.micro (Linux, x86_64)",
+        page="Amazon EC2 On-Demand Pricing", sure="quoted", note="as above",
+    ),
+    "gp3": Price(
+        service="EBS",
+        usd=0.08, unit="GB of gp3 volumes a month", page="Amazon EBS pricing", sure="quoted",
+        note="as large as the volume is, not what is on it; also of a stopped host",
+    ),
+    "address": Price(
+        service="VPC",
+        usd=0.005, unit="hours of a public IPv4 address", page="Amazon VPC pricing", sure="quoted",
+        note="in use or idle",
+    ),
+    "nat": Price(
+        service="VPC",
+        usd=0.045, unit="hours of a NAT gateway", page="Amazon VPC pricing", sure="quoted",
+        note="its public address is billed beside it",
+    ),
+    "nat_bytes": Price(
+        service="VPC",
+        usd=0.045, per=GB, unit="bytes through a NAT gateway", page="Amazon VPC pricing",
+        sure="quoted", note="in both directions, beside what the internet costs",
+    ),
+    "internet": Price(
+        service="EC2",
+        usd=0.09, per=GB, unit="bytes out to the internet", page="Amazon EC2 On-Demand Pricing",
+        sure="quoted", free=100e9, note="of all services and regions together; in is free",
     ),
 }  # fmt: skip
 

@@ -11,6 +11,7 @@ from bench import (
     idle,
     ingest,
     ingest_cost,
+    network,
     pubsub,
     startup,
     synth,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
 AGGREGATOR, DISCOVERY, PUBSUB = "EventAggregator", "Discovery", "PubSub"
-INGEST, CONSUMER = "Ingest", "Consumer"
+INGEST, CONSUMER, NETWORK = "Ingest", "Consumer", "Network"
 STAGES = ("dev", "prod")
 
 
@@ -76,6 +77,11 @@ class Bench:
     def _template(self, stack: str) -> Template:
         return next(each for each in self._stacks("dev") if each.name == stack)
 
+    def _networks(self) -> dict[str, Template]:
+        self._say("synthesizing variants of the network")
+        assembly = synth.variants()
+        return {name: Template.read(assembly, name) for name in network.VARIANTS}
+
     def _calls(self) -> Iterator[Row]:
         yield from events.call_rows(self._fed_events())
         yield from discovery.call_rows(self._sent_items())
@@ -88,6 +94,7 @@ class Bench:
         yield from pubsub.cost_rows(self._said_messages())
         yield from ingest_cost.cost_rows(self._ingested_events())
         yield from idle.rows({stage: self._stacks(stage) for stage in STAGES})
+        yield from network.rows(self._template(NETWORK), self._networks())
 
     def _fed_events(self) -> events.Measured:
         if self._events is None:

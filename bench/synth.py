@@ -59,6 +59,13 @@ def ours(*, stage: str = "dev") -> Path:
     return assembly
 
 
+def variants() -> Path:
+    """Synthesize what `bench/network_app.py` makes; return the assembly."""
+    assembly = ASSEMBLY.with_name("network.out")
+    synthesize(paths.ROOT / "bench" / "network_app.py", assembly)
+    return assembly
+
+
 def rows(say: Callable[..., None]) -> Iterator[Row]:
     """Measure both, with validation and without."""
     with tempfile.TemporaryDirectory() as folder:

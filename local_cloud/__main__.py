@@ -24,12 +24,17 @@ from typing import cast
 
 from local_cloud import (
     access_denied,
+    addresses,
     async_invocations,
     batch_actions,
     binary_media,
     buckets,
+    budgets,
     clock,
     code_folders,
+    connect_endpoints,
+    decisions,
+    ec2_calls,
     environments,
     event_archives,
     event_bus,
@@ -38,51 +43,81 @@ from local_cloud import (
     faults,
     firehose,
     firehose_streams,
+    flow_logs,
     function_errors,
+    gateway_endpoints,
     ground,
     http_apis,
     iam_groups,
+    instance_profiles,
+    instances,
+    key_pairs,
     managed_keys,
     mappings,
+    nat_gateways,
+    network_acls,
+    network_interfaces,
     objects,
     permissions,
+    public_parameters,
     queue_poller,
+    route_tables,
     seclusion,
     secret_values,
+    security_group_rules,
+    security_groups,
     settling,
     sns_delivery,
     stream_poller,
     topic_attributes,
     transport,
+    vpcs,
 )
 
 PORT_TAKEN = 98
 _PIECES = (
     access_denied,
+    addresses,
     async_invocations,
     batch_actions,
     binary_media,
     buckets,
+    budgets,
     code_folders,
+    connect_endpoints,
+    decisions,
     environments,
     event_archives,
     event_bus,
     event_targets,
     firehose,
     firehose_streams,
+    flow_logs,
     function_errors,
+    gateway_endpoints,
     http_apis,
     iam_groups,
+    instance_profiles,
+    instances,
+    key_pairs,
     managed_keys,
+    nat_gateways,
+    network_acls,
+    network_interfaces,
     objects,
+    public_parameters,
     queue_poller,
+    route_tables,
     secret_values,
+    security_group_rules,
+    security_groups,
     settling,
     sns_delivery,
     stream_poller,
     topic_attributes,
+    vpcs,
 )
-_GROUND = (seclusion, clock, mappings, permissions, *_PIECES)
+_GROUND = (seclusion, clock, ec2_calls, mappings, permissions, *_PIECES)
 _HOOKS = tuple(hook for piece in _GROUND for hook in piece.HOOKS)
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _BACKLOG = 512
@@ -215,7 +250,9 @@ def main() -> None:
         "clock_scale": arguments.clock_scale,
     }
     app = prepare(state, port, arguments.clock_scale)
-    app = transport.marked_as_tls(faults.with_faults(app))
+    app = public_parameters.with_releases(faults.with_faults(app))
+    app = decisions.with_decisions(app)
+    app = transport.marked_as_tls(app)
     app = transport.with_health(app, identity)
     app = transport.for_programs_only(app)
     app = transport.when_ready(app, lambda: announce(state, identity))

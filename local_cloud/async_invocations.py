@@ -232,7 +232,7 @@ def _send(target: _Target, to: str, body: str, attributes: dict[str, dict[str, s
     if action is None:
         logger.warning("%s: the local cloud sends no records to %s.", target.arn, to)
         return
-    if problem := permissions.refusal(target.config, (action,), to):
+    if problem := permissions.refusal(target.config, (action,), to, through="destination"):
         logger.warning("%s: a record of an event was lost. %s", target.arn, problem)
     elif service == "sns":
         event_loop.run(lambda: find(_PUBLISH)(to, body, message_attributes=attributes))

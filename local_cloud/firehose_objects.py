@@ -39,7 +39,8 @@ _NOT_FOUND, _REFUSED = 404, 400
 
 def refusal(role: str, action: str, resource: str) -> str | None:
     """Say that a stream's role may not do something, None if it may."""
-    return permissions.refusal({"Role": role, "FunctionName": _SESSION}, (action,), resource)
+    session = {"Role": role, "FunctionName": _SESSION}
+    return permissions.refusal(session, (action,), resource, through="delivery stream")
 
 
 def put(settings: Settings, key: str, body: bytes, headers: dict[str, str]) -> Failure | None:

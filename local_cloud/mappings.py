@@ -80,7 +80,7 @@ class Mapping:
         function = self.function()
         if function is None:
             return "There is no such function."
-        return permissions.refusal(function[1], actions, resource)
+        return permissions.refusal(function[1], actions, resource, through="event source mapping")
 
     def wanted(self, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return the records that pass the mapping's filter."""

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from local_cloud.decisions import THROUGH
 from local_cloud.ground import Hook, find
 
 _IAM = "ministack.core.iam_evaluator"
@@ -54,13 +55,16 @@ HOOKS = (
 )
 
 
-def refusal(config: dict[str, Any], actions: tuple[str, ...], resource: str) -> str | None:
+def refusal(
+    config: dict[str, Any], actions: tuple[str, ...], resource: str, *, through: str
+) -> str | None:
     """Say which of the actions the function's role may not do, None if it may do all.
 
     Args:
         config: The function's configuration.
         actions: IAM actions, e.g. "sqs:SendMessage".
         resource: ARN of what they are done to.
+        through: What does them in the role's name, for the record of decisions.
     """
     role = str(config.get("Role", ""))
     account, name = role.split(":")[4] if role.count(":") >= 5 else "", role.rsplit("/", 1)[-1]  # noqa: PLR2004 -- parts of an ARN
@@ -76,7 +80,7 @@ def refusal(config: dict[str, Any], actions: tuple[str, ...], resource: str) -> 
             resource_arn=resource,
             region=resource.split(":")[3],
             secure_transport=True,
-            service_context={"aws:tagkeys": None},
+            service_context={"aws:tagkeys": None, THROUGH: through},
         )
         result = find(_EVALUATE)(context, policies, *limits)
         if own_policy is not None:

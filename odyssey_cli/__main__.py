@@ -10,7 +10,9 @@ import typer  # noqa: E402
 from rich.text import Text  # noqa: E402
 
 from odyssey_cli.commands import (  # noqa: E402
+    account,
     aggregator,
+    audit,
     bench,
     cloud,
     demo,
@@ -18,6 +20,7 @@ from odyssey_cli.commands import (  # noqa: E402
     failures,
     ingest,
     maintenance,
+    network,
     pubsub,
     stacks,
 )
@@ -44,12 +47,15 @@ for _commands in (
     demo,
     maintenance,
     cloud,
+    account,
     stacks,
+    audit,
     failures,
     aggregator,
     discovery,
     pubsub,
     ingest,
+    network,
     bench,
 ):
     _commands.register(app)

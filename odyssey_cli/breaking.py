@@ -86,11 +86,21 @@ def disarm(cloud: Cloud, target: str, *, containing: str) -> None:
     _faults(cloud, "DELETE", json.dumps({"target": target, "containing": containing}))
 
 
+def publish_image(cloud: Cloud) -> str:
+    """Let AWS publish a newer Amazon Linux on a local cloud; return the id for arm64."""
+    published: dict[str, Any] = _ask(cloud, "PUT", "/_odyssey/ami")
+    return str(published["images"]["arm64"])
+
+
 def _faults(cloud: Cloud, method: str, body: str | None = None) -> list[dict[str, Any]]:
+    answered: list[dict[str, Any]] = _ask(cloud, method, "/_odyssey/fault", body)
+    return answered
+
+
+def _ask(cloud: Cloud, method: str, path: str, body: str | None = None) -> Any:  # noqa: ANN401
     connection = http.client.HTTPConnection("127.0.0.1", cloud.port, timeout=10)
     try:
-        connection.request(method, "/_odyssey/fault", body, {"x-odyssey": "1"})
-        answered: list[dict[str, Any]] = json.loads(connection.getresponse().read())
-        return answered
+        connection.request(method, path, body, {"x-odyssey": "1"})
+        return json.loads(connection.getresponse().read())
     finally:
         connection.close()

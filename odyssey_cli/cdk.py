@@ -10,7 +10,7 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING
 
-from odyssey_cli import paths
+from odyssey_cli import kept_image, paths
 from odyssey_cli.cloud import ACCOUNT, REGION
 from odyssey_cli.errors import OdysseyError
 
@@ -47,12 +47,15 @@ def synthesize(
         OdysseyError: the app refused its settings or a check found something.
     """
     assembly = target.state / "cdk.out"
+    settings = _CLI_CONTEXT | kept_image.context(target) | dict(context or {})
     environment = (
         target.environment
         | _QUIET
         | {
             "CDK_OUTDIR": str(assembly),
-            "CDK_CONTEXT_JSON": json.dumps(_CLI_CONTEXT | dict(context or {})),
+            "CDK_CONTEXT_JSON": json.dumps(settings),
+            "CDK_DEFAULT_ACCOUNT": target.account,
+            "CDK_DEFAULT_REGION": target.environment.get("AWS_REGION", ""),
             "CDK_VALIDATION": "true" if validate else "false",
         }
     )
@@ -81,6 +84,20 @@ def stacks(assembly: Path) -> list[str]:
             if name not in ordered and all(n in ordered for n in needs if n in found)
         ]
     return ordered
+
+
+def notes(assembly: Path, names: Sequence[str]) -> list[str]:
+    """Return what the app says to whoever deploys stacks of an assembly, such as prices."""
+    said = []
+    for name in names:
+        file = assembly / f"{name}.metadata.json"
+        for entries in json.loads(file.read_text(encoding="utf-8")).values():
+            said += [
+                str(entry["data"])
+                for entry in entries
+                if entry["type"] in ("aws:cdk:info", "aws:cdk:warning")
+            ]
+    return said
 
 
 def bootstrap(target: Target) -> None:

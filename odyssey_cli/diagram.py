@@ -4,7 +4,7 @@ Nodes are what holds or moves data, and the clients outside AWS; edges are the w
 template itself declares: routes and their functions, event source mappings, subscriptions, what
 delivery streams and rules of buses deliver, failure destinations, dead-letter queues, and the calls
 that the roles allow on what holds data. A line without a label joins a secret and those who may
-read it: who shares one can prove it.
+read it: who shares one can prove it. Networks are drawn by odyssey_cli/network_diagram.py.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ import json
 import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
+
+from odyssey_cli import network_diagram
+from odyssey_cli.templates import Resources, of, referenced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +56,6 @@ _NOT_DRAWN = {
     "sqs:DeleteMessage",
     "sqs:GetQueueAttributes",
 }
-Resources = dict[str, dict[str, Any]]
 _KINDS = {
     *("Api", "Bucket", "Bus", "Function", "Queue", "Role", "Secret", "Stream", "Table", "Topic"),
 }
@@ -93,6 +95,8 @@ def mermaid(template: Path) -> str:
     for source, arrow, target in [*wired, *_calls(resources, wired)]:
         if source in names:
             lines.append(f"{names[source]} {arrow} {names[target]}")
+    if network_diagram.draws(resources):
+        lines += network_diagram.lines(resources)
     return "\n    ".join(["flowchart LR", *lines])
 
 
@@ -109,7 +113,7 @@ def _hidden(resources: Resources) -> set[str]:
         function
         for resource in resources.values()
         if resource["Type"].startswith("Custom::")
-        for function in _referenced(resource["Properties"]["ServiceToken"])
+        for function in referenced(resource["Properties"]["ServiceToken"])
     }
     services = {
         logical_id
@@ -121,10 +125,10 @@ def _hidden(resources: Resources) -> set[str]:
 
 
 def _methods(resources: Resources) -> Iterator[Edge]:
-    for method in _of(resources, "AWS::ApiGateway::Method"):
+    for method in of(resources, "AWS::ApiGateway::Method"):
         [function] = [
             target
-            for target in _referenced(method["Integration"]["Uri"])
+            for target in referenced(method["Integration"]["Uri"])
             if resources.get(target, {}).get("Type") == "AWS::Lambda::Function"
         ]
         path = _path(resources, method["ResourceId"]) or "/"
@@ -132,9 +136,9 @@ def _methods(resources: Resources) -> Iterator[Edge]:
 
 
 def _routes(resources: Resources) -> Iterator[Edge]:
-    for route in _of(resources, "AWS::ApiGatewayV2::Route"):
-        [integration] = _referenced(route["Target"])
-        [function] = _referenced(resources[integration]["Properties"]["IntegrationUri"])
+    for route in of(resources, "AWS::ApiGatewayV2::Route"):
+        [integration] = referenced(route["Target"])
+        [function] = referenced(resources[integration]["Properties"]["IntegrationUri"])
         yield route["ApiId"]["Ref"], f'-- "{route["RouteKey"]}" -->', function
 
 
@@ -150,9 +154,9 @@ def _streams(resources: Resources) -> Iterator[Edge]:
     for logical_id, resource in resources.items():
         if resource["Type"] == "AWS::KinesisFirehose::DeliveryStream":
             destination = resource["Properties"]["ExtendedS3DestinationConfiguration"]
-            for function in _referenced(destination.get("ProcessingConfiguration")):
+            for function in referenced(destination.get("ProcessingConfiguration")):
                 yield logical_id, '== "batches" ==>', function
-            for bucket in _referenced(destination["BucketARN"]):
+            for bucket in referenced(destination["BucketARN"]):
                 yield logical_id, f'== "{_folder(destination["Prefix"])}" ==>', bucket
                 yield logical_id, f'-. "{_folder(destination["ErrorOutputPrefix"])}" .->', bucket
 
@@ -165,33 +169,33 @@ def _archives(resources: Resources) -> Iterator[Edge]:
     for logical_id, resource in resources.items():
         if resource["Type"] == "AWS::Events::Archive":
             days = resource["Properties"].get("RetentionDays")
-            [bus] = _referenced(resource["Properties"]["SourceArn"])
+            [bus] = referenced(resource["Properties"]["SourceArn"])
             yield bus, f'== "all events{f", {days} days" if days else ""}" ==>', logical_id
 
 
 def _buses_elsewhere(resources: Resources) -> list[str]:
     """Return the names of buses that are not the stack's own but have rules in it."""
-    buses = (rule.get("EventBusName", "default") for rule in _of(resources, "AWS::Events::Rule"))
+    buses = (rule.get("EventBusName", "default") for rule in of(resources, "AWS::Events::Rule"))
     return sorted({bus for bus in buses if isinstance(bus, str)})
 
 
 def _rules(resources: Resources) -> Iterator[Edge]:
-    for rule in _of(resources, "AWS::Events::Rule"):
+    for rule in of(resources, "AWS::Events::Rule"):
         bus = rule.get("EventBusName", "default")
-        [source] = _referenced(bus) or [bus]
+        [source] = referenced(bus) or [bus]
         pattern = rule["EventPattern"]
         label = ", ".join(pattern.get("detail-type", [])) or f"events, by {', '.join(pattern)}"
         for each in rule["Targets"]:
-            for target in _referenced(each["Arn"]):
+            for target in referenced(each["Arn"]):
                 yield source, f'== "{label}" ==>', target
-            for queue in _referenced(each.get("DeadLetterConfig")):
+            for queue in referenced(each.get("DeadLetterConfig")):
                 yield source, _GIVEN_UP, queue
 
 
 def _mappings(resources: Resources) -> Iterator[Edge]:
-    for mapping in _of(resources, "AWS::Lambda::EventSourceMapping"):
-        [source] = _referenced(mapping["EventSourceArn"])
-        [function] = _referenced(mapping["FunctionName"])
+    for mapping in of(resources, "AWS::Lambda::EventSourceMapping"):
+        [source] = referenced(mapping["EventSourceArn"])
+        [function] = referenced(mapping["FunctionName"])
         patterns = [
             json.loads(each["Pattern"])
             for each in mapping.get("FilterCriteria", {}).get("Filters", [])
@@ -200,26 +204,26 @@ def _mappings(resources: Resources) -> Iterator[Edge]:
         label = f"stream: {', '.join(names)}" if names else "messages"
         yield source, f'== "{label}" ==>', function
         failure = mapping.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
-        for queue in _referenced(failure):
+        for queue in referenced(failure):
             yield function, _GIVEN_UP, queue
 
 
 def _subscriptions(resources: Resources) -> Iterator[Edge]:
-    for subscription in _of(resources, "AWS::SNS::Subscription"):
-        [topic] = _referenced(subscription["TopicArn"])
+    for subscription in of(resources, "AWS::SNS::Subscription"):
+        [topic] = referenced(subscription["TopicArn"])
         # An address outside the stack is text.
-        for function in _referenced(subscription["Endpoint"]):
+        for function in referenced(subscription["Endpoint"]):
             only = ", ".join(subscription.get("FilterPolicy", {}))
             yield topic, f'== "messages{f", by {only}" if only else ""}" ==>', function
         policy = subscription.get("RedrivePolicy", {})
-        for queue in _referenced(policy.get("deadLetterTargetArn")):
+        for queue in referenced(policy.get("deadLetterTargetArn")):
             yield topic, _GIVEN_UP, queue
 
 
 def _attempts(resources: Resources) -> Iterator[Edge]:
-    for config in _of(resources, "AWS::Lambda::EventInvokeConfig"):
-        [function] = _referenced(config["FunctionName"])
-        for queue in _referenced(config.get("DestinationConfig", {}).get("OnFailure")):
+    for config in of(resources, "AWS::Lambda::EventInvokeConfig"):
+        [function] = referenced(config["FunctionName"])
+        for queue in referenced(config.get("DestinationConfig", {}).get("OnFailure")):
             yield function, _GIVEN_UP, queue
 
 
@@ -227,7 +231,7 @@ def _dead_letters(resources: Resources) -> Iterator[Edge]:
     for logical_id, resource in resources.items():
         if resource["Type"] == "AWS::SQS::Queue":
             policy = resource["Properties"].get("RedrivePolicy", {})
-            for queue in _referenced(policy.get("deadLetterTargetArn")):
+            for queue in referenced(policy.get("deadLetterTargetArn")):
                 yield logical_id, _GIVEN_UP, queue
 
 
@@ -239,7 +243,7 @@ def _calls(resources: Resources, wired: list[Edge]) -> Iterator[Edge]:
     calls: dict[tuple[str, str], list[str]] = defaultdict(list)
     for who, statement in _statements(resources):
         actions = statement["Action"]
-        for holder in _referenced(statement["Resource"]):
+        for holder in referenced(statement["Resource"]):
             if resources.get(holder, {}).get("Type") in _HOLDS_DATA:
                 calls[who, holder] += [
                     action.partition(":")[2]
@@ -262,38 +266,21 @@ def _statements(resources: Resources) -> Iterator[tuple[str, dict[str, Any]]]:
         role: logical_id
         for logical_id, resource in resources.items()
         if resource["Type"] == "AWS::Lambda::Function"
-        for role in _referenced(resource["Properties"]["Role"])
+        for role in referenced(resource["Properties"]["Role"])
     }
     managed = {
         policy: logical_id
         for logical_id, resource in resources.items()
         if resource["Type"] == "AWS::IAM::Role"
-        for policy in _referenced(resource["Properties"].get("ManagedPolicyArns"))
+        for policy in referenced(resource["Properties"].get("ManagedPolicyArns"))
     }
     for logical_id, resource in resources.items():
         if resource["Type"] == "AWS::IAM::Policy":
             roles = resource["Properties"]["Roles"]
-            [role] = [found for each in roles for found in _referenced(each)]
+            [role] = [found for each in roles for found in referenced(each)]
         elif logical_id in managed:
             role = managed[logical_id]
         else:
             continue
         for statement in resource["Properties"]["PolicyDocument"]["Statement"]:
             yield functions.get(role, role), statement
-
-
-def _of(resources: Resources, type: str) -> Iterator[dict[str, Any]]:
-    return (each["Properties"] for each in resources.values() if each["Type"] == type)
-
-
-def _referenced(value: object) -> list[str]:
-    """Return the logical ids that an expression refers to, in order."""
-    if isinstance(value, dict):
-        if "Ref" in value:
-            return [value["Ref"]]
-        if "Fn::GetAtt" in value:
-            return [value["Fn::GetAtt"][0]]
-        value = list(value.values())
-    if isinstance(value, list):
-        return [found for each in value for found in _referenced(each)]
-    return []

@@ -301,7 +301,7 @@ def _say(line: str) -> None:
     sys.stderr.write(line + "\n")  # at once, so that threads' lines stay whole
 
 
-def _lock(say: Callable[[str], None]) -> tuple[int, bool]:
+def lock(say: Callable[[str], None]) -> tuple[int, bool]:
     """Return the descriptor that holds this checkout's lock, and whether that took waiting."""
     descriptor = os.open(STATE / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
@@ -325,7 +325,7 @@ def ensure_ready(stamp: str, say: Callable[[str], None]) -> None:
     """
     started = time.monotonic()
     STATE.mkdir(exist_ok=True)
-    descriptor, waited = _lock(say)
+    descriptor, waited = lock(say)
     ready = STATE / "ready"
     before = ready.read_text().strip() if ready.exists() else ""
     if waited and before == stamp:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 from urllib.parse import urlsplit
 
 import typer
+from rich.markup import escape
 
-from odyssey_cli import cloud, paths
-from odyssey_cli.console import err
+from odyssey_cli import account, cloud, paths
+from odyssey_cli.console import err, plain
 from odyssey_cli.errors import OdysseyError
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from botocore.config import Config
     from botocore.credentials import ReadOnlyCredentials
     from types_boto3_cloudformation import CloudFormationClient
+
+    from odyssey_cli.account_trouble import Choice
 
 TargetOption = Annotated[
     Literal["local", "aws"],
@@ -53,6 +56,7 @@ class Target:
         account: its account's number.
         caller: on AWS, the session that the user has confirmed: it renews its credentials, which
             those of `environment`, for other processes, are only a copy of.
+        choice: on AWS, whose credentials those are.
     """
 
     environment: dict[str, str]
@@ -61,6 +65,7 @@ class Target:
     role: str | None = None
     account: str = cloud.ACCOUNT
     caller: boto3.Session | None = None
+    choice: Choice | None = None
 
     @cached_property
     def session(self) -> boto3.Session:
@@ -85,6 +90,19 @@ class Target:
     def endpoint(self) -> str | None:
         """The endpoint of every service; None for AWS's own."""
         return self.local.endpoint if self.local else None
+
+    @property
+    def aws_options(self) -> list[str]:
+        """Options by which the AWS CLI goes there from the user's own shell.
+
+        It reads no .env, and a region may be of the environment that we have made.
+        """
+        if self.local is not None:
+            return []
+        region = ["--region", self.environment["AWS_REGION"]]
+        if self.choice is None or not self.choice.is_beyond_aws:
+            return region
+        return ["--profile", str(self.choice.profile), *region]
 
     def client(self, service: str, config: Config | None = None) -> Any:  # noqa: ANN401
         """Return a boto3 client of a service there; each service has a type of its own."""
@@ -112,8 +130,9 @@ class Target:
         except ClientError as error:
             if "does not exist" not in str(error):
                 raise
+            to = "" if self.local else " --target aws"
             raise OdysseyError(
-                f"The stack {stack} is not deployed.", f"Run ./odyssey deploy {stack} first."
+                f"The stack {stack} is not deployed.", f"Run ./odyssey deploy {stack}{to} first."
             ) from None
         found = {each["OutputKey"]: each["OutputValue"] for each in described.get("Outputs", [])}
         return {name: self._reachable(value) for name, value in found.items()}
@@ -181,34 +200,15 @@ def resolve(name: Literal["local", "aws"], *, yes: bool = False) -> Target:
 
 
 def _aws(*, yes: bool) -> Target:
-    import boto3  # noqa: PLC0415
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
-
-    elsewhere = sorted(name for name in os.environ if name.startswith("AWS_ENDPOINT_URL"))
-    if elsewhere:
-        raise OdysseyError(
-            f"{elsewhere[0]} is set, so calls would not go to AWS.",
-            "Unset it, or open a new shell: ./odyssey up --env sets it for the local cloud.",
-        )
-    region = os.environ.get("AWS_REGION") or boto3.Session().region_name
-    if not region:
-        raise OdysseyError("No region is set.", "Set AWS_REGION, or a region in your profile.")
-    try:
-        session = boto3.Session(region_name=region)
-        account = session.client("sts").get_caller_identity()["Account"]
-        credentials = session.get_credentials().get_frozen_credentials()  # type: ignore[union-attr]
-    except (BotoCoreError, ClientError) as error:
-        raise OdysseyError(
-            f"AWS does not know you: {str(error).rstrip('.')}.",
-            "Set AWS_PROFILE, or renew your session with aws sso login.",
-        ) from error
-    err.print(f"account [bold]{account}[/bold]  region {region}  profile {session.profile_name}")
-    expected = os.environ.get("ODYSSEY_ACCOUNT")
-    if expected and expected != account:
-        raise OdysseyError(
-            f"ODYSSEY_ACCOUNT is {expected}, but these credentials are of {account}.",
-            "Switch the profile, or unset ODYSSEY_ACCOUNT.",
-        )
+    login = account.log_in()
+    region = login.needed_region
+    caller = login.caller()
+    credentials = login.credentials()
+    shown = escape(plain(str(login.choice)))
+    err.print(f"account [bold]{caller.account}[/bold]  region {region}  {shown}")
+    other = account.mismatch(account.expected(), caller.account, login.choice)
+    if other is not None:
+        raise other
     if not yes:
         if not sys.stdin.isatty():
             raise OdysseyError(
@@ -216,7 +216,12 @@ def _aws(*, yes: bool) -> Target:
             )
         typer.confirm("Go on with this account?", abort=True, err=True)
     return Target(
-        _pinned(credentials, region), paths.STATE / "aws", None, account=account, caller=session
+        _pinned(credentials, region),
+        paths.STATE / "aws",
+        None,
+        account=caller.account,
+        caller=login.session,
+        choice=login.choice,
     )
 
 

@@ -18,7 +18,7 @@ for _name in ("COLUMNS", "LINES"):
 
 # A bundle of certificates is no account.
 _HARMLESS = frozenset({"AWS_CA_BUNDLE"})
-_OURS = ("ODYSSEY_TARGET", "ODYSSEY_ACCOUNT")
+_OURS = ("ODYSSEY_TARGET", "ODYSSEY_ACCOUNT", "ODYSSEY_PROFILE")
 
 
 class TwoHalves(LoadScopeScheduling):
@@ -41,6 +41,24 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TwoHalv
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave the demos for the end: they measure, and by then the other half has ended."""
     items.sort(key=lambda item: item.nodeid.startswith("tests/local/test_demo.py"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--fuzz-examples",
+        type=int,
+        default=4,
+        help="how many random requests each operation of an API gets (tests/local)",
+    )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures that proofs have recorded: `record_property("figures", …)`."""
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, value in getattr(report, "user_properties", ()):
+                if name == "figures" and report.when == "call":
+                    terminalreporter.write_line(str(value))
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -13,10 +13,10 @@ import pytest
 from boto3.dynamodb.types import TypeDeserializer
 
 from consumer import reader, responder, settings, trigger
+from proofs.fakes.dynamodb import FakeDynamoDB
+from proofs.fakes.sqs import FakeSQS
 from shared import clients, times
 from tests.builders import CALLER, FakeContext, api_request
-from tests.fakes.dynamodb import FakeDynamoDB
-from tests.fakes.sqs import FakeSQS
 from tests.ingest import NOON, REJECTS, at, numbers, rejected
 
 if TYPE_CHECKING:

@@ -16,12 +16,12 @@ import pytest
 
 from ingest import emitter, settings, storer, transformer
 from ingest.transforming import message
+from proofs.fakes.dynamodb import FakeDynamoDB
+from proofs.fakes.events import FakeEvents
+from proofs.fakes.faults import Crash
+from proofs.fakes.sqs import FakeSQS
 from shared import clients, entity_events, times
 from tests.builders import FakeContext
-from tests.fakes.dynamodb import FakeDynamoDB
-from tests.fakes.events import FakeEvents
-from tests.fakes.faults import Crash
-from tests.fakes.sqs import FakeSQS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -12,16 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pubsub import counter, credentials, multiplier, reader, settings, subscribing, word_logger
-from pubsub.tables import tables
-from shared import clients, times
-from tests.builders import FakeContext
-from tests.fakes.dynamodb import FakeDynamoDB
-from tests.fakes.faults import Crash
-from tests.fakes.secrets import FakeSecretsManager
-from tests.fakes.sns import FakeSNS
-from tests.fakes.sqs import FakeSQS
-from tests.pubsub import (
+from proofs.fakes.dynamodb import FakeDynamoDB
+from proofs.fakes.faults import Crash
+from proofs.fakes.secrets import FakeSecretsManager
+from proofs.fakes.sns import FakeSNS
+from proofs.fakes.sqs import FakeSQS
+from proofs.pubsub_shapes import (
     API_TOKEN,
     NOON,
     SIGNING_SECRET,
@@ -30,6 +26,10 @@ from tests.pubsub import (
     curl,
     sns_record,
 )
+from pubsub import counter, credentials, multiplier, reader, settings, subscribing, word_logger
+from pubsub.tables import tables
+from shared import clients, times
+from tests.builders import FakeContext
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

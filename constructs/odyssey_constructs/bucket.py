@@ -11,7 +11,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 from odyssey_constructs.encryption import encryption_key
 from odyssey_constructs.findings import acknowledge
-from odyssey_constructs.function import PythonFunction
+from odyssey_constructs.function import PythonFunction, answer_within
 from odyssey_constructs.replication import Copier
 from odyssey_constructs.retention import removal_policy
 
@@ -169,8 +169,7 @@ class Bucket(Construct):
             resource_type="Custom::EmptyBucket",
             service_token=function.function.function_arn,
             properties={"Bucket": self.bucket.bucket_name},
-            # CloudFormation would wait an hour for a function that has died.
-            service_timeout=function.timeout,
+            service_timeout=answer_within(function),
         )
         emptied.node.add_dependency(function.role, permissions)
 

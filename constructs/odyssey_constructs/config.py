@@ -12,11 +12,16 @@ from dataclasses import dataclass, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
+from odyssey_constructs.address_plan import AddressPlan, plan
+from odyssey_constructs.images import LATEST
+from odyssey_constructs.ssh_source import ssh_source
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 Stage = Literal["dev", "prod"]
 Architecture = Literal["arm64", "x86_64"]
+PrivateHost = Literal["none", "endpoint", "jump"]
 
 # Context keys that belong to CDK itself: feature flags, look-ups and CLI settings.
 _FOREIGN = re.compile(
@@ -24,6 +29,7 @@ _FOREIGN = re.compile(
 )
 
 
+_AMI = re.compile(rf"ami-[0-9a-f]{{8}}(?:[0-9a-f]{{9}})?|{LATEST}")
 # Names of buses ("CreateEventBus", Amazon EventBridge API Reference, 2026-11-21).
 _BUS = re.compile(r"[/.\-_A-Za-z0-9]{1,256}")
 _REPLICA_BUCKET = re.compile(r"arn:aws[a-z-]*:s3:::[a-z0-9.-]{3,63}")
@@ -41,7 +47,7 @@ class Config:
     Attributes:
         stage: `dev` goes without a trace when destroyed; `prod` retains its data, keeps
             point-in-time backups, uses customer-managed keys and refuses deletion.
-        architecture: instruction set of functions (and later hosts) on AWS.
+        architecture: instruction set of functions and hosts on AWS.
         alarm_email: address subscribed to the alarm topic; none by default.
         api_log_role: whether this app sets the account-wide role with which API Gateway
             writes access logs. Turn it off where another application owns that setting.
@@ -60,6 +66,21 @@ class Config:
         ingest_lake_expiry_days: days after which they are deleted; None keeps them.
         ingest_replica_bucket: in prod, the ARN of a bucket that gets a copy of every object.
         ingest_replica_key: the ARN of the KMS key that encrypts the copies.
+        vpc_cidr: the network's IPv4 addresses.
+        vpc_zones: in how many availability zones it has subnets, 1 or 2.
+        public_cidrs: the addresses of its public subnets, one CIDR block per zone; cut from
+            `vpc_cidr` when empty.
+        private_cidrs: those of its private subnets.
+        nat_gateway: whether its private subnets reach the internet, through a NAT gateway, which
+            is billed by the hour.
+        ssh_cidr: from where its public host may be reached by SSH; from nowhere by default.
+        ami: the image of its hosts, or `latest`; by default the one that they have, and for the
+            first deployment the latest.
+        private_host: whether there is a host in a private subnet, and how to reach it: by an EC2
+            Instance Connect Endpoint, or through the public host.
+        budget_email: address that is told when the account's month will cost more than the
+            budget; there is no budget without.
+        budget_usd: that budget.
     """
 
     stage: Stage = "dev"
@@ -78,6 +99,26 @@ class Config:
     ingest_lake_expiry_days: int | None = None
     ingest_replica_bucket: str | None = None
     ingest_replica_key: str | None = None
+    vpc_cidr: str = "10.0.0.0/16"
+    vpc_zones: int = 2
+    public_cidrs: tuple[str, ...] = ()
+    private_cidrs: tuple[str, ...] = ()
+    nat_gateway: bool = False
+    ssh_cidr: str | None = None
+    ami: str | None = None
+    private_host: PrivateHost = "none"
+    budget_email: str | None = None
+    budget_usd: int = 13
+
+    @property
+    def address_plan(self) -> AddressPlan:
+        """The addresses of the network and its subnets."""
+        return plan(
+            self.vpc_cidr,
+            zones=self.vpc_zones,
+            public=self.public_cidrs,
+            private=self.private_cidrs,
+        )
 
     @property
     def is_prod(self) -> bool:
@@ -120,6 +161,10 @@ class Config:
                 f"ingest_lake_expiry_days={deleted} is not more than ingest_lake_glacier_days="
                 f"{archived}; ingest_lake_glacier_days=never leaves objects where they are."
             )
+        try:
+            _ = self.address_plan
+        except ValueError as error:
+            raise ConfigError(f"The network's addresses: {error}") from None
         return self
 
 
@@ -172,10 +217,23 @@ def _email(key: str, value: object) -> str:
     return value
 
 
-def _names(key: str, value: object) -> tuple[str, ...]:
+def _ssh_source(key: str, value: object) -> str:
+    try:
+        return ssh_source(str(value))
+    except ValueError as error:
+        raise ConfigError(f"{key}: {error}") from None
+
+
+def _text(key: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise ConfigError(f"{key}={value!r} is not text.")
+    return value
+
+
+def _names(key: str, value: object, *, what: str = "field names") -> tuple[str, ...]:
     """Accept a JSON list from cdk.json, or names separated by commas."""
     if isinstance(value, str) and value.startswith("["):
-        raise ConfigError(f"{key}={value!r} is JSON, not names separated by commas.")
+        raise ConfigError(f"{key}={value!r} is JSON, not {what} separated by commas.")
     parts = value.split(",") if isinstance(value, str) else value
     names = (
         [part.strip() for part in parts]
@@ -183,7 +241,7 @@ def _names(key: str, value: object) -> tuple[str, ...]:
         else []
     )
     if not names or not all(names) or len(set(names)) != len(names):
-        raise ConfigError(f"{key}={value!r} is not a list of different field names.")
+        raise ConfigError(f"{key}={value!r} is not a list of different {what}.")
     return tuple(names)
 
 
@@ -208,6 +266,11 @@ _MAY_BE_EMPTY = frozenset(
         "consumer_bus",
         "ingest_replica_bucket",
         "ingest_replica_key",
+        "public_cidrs",
+        "private_cidrs",
+        "ssh_cidr",
+        "ami",
+        "budget_email",
     }
 )
 # How each option is read: its name and value in, the value of `Config` out.
@@ -236,4 +299,16 @@ _READERS: dict[str, Callable[[str, object], object]] = {
         form=_REPLICA_KEY,
         what="a key's ARN, such as arn:aws:kms:eu-north-1:123456789012:key/1a2b-3c4d",
     ),
+    "vpc_cidr": _text,
+    "vpc_zones": partial(_integer, low=1, high=2),
+    "public_cidrs": partial(_names, what="CIDR blocks"),
+    "private_cidrs": partial(_names, what="CIDR blocks"),
+    "nat_gateway": _boolean,
+    "ssh_cidr": _ssh_source,
+    "ami": partial(
+        _matching, form=_AMI, what="an image's id, such as ami-0abcdef1234567890, or latest"
+    ),
+    "private_host": partial(_one_of, allowed=("none", "endpoint", "jump")),
+    "budget_email": _email,
+    "budget_usd": partial(_integer, low=1, high=1_000_000),
 }

@@ -128,3 +128,12 @@ class PythonFunction(Construct):
             "dead-letter queue. A topic's subscriber has an on-failure destination, which tells "
             "more. CloudFormation fails the stack instead.",
         )
+
+
+def answer_within(function: PythonFunction) -> Duration:
+    """Return how long CloudFormation waits for a custom resource's function to answer.
+
+    By default it would wait an hour for one that has died. A minute more than the function has is
+    for its start.
+    """
+    return Duration.seconds(function.timeout.to_seconds() + 60)

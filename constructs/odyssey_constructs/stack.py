@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import CfnOutput, CliCredentialsStackSynthesizer, IStackSynthesizer, Stack, Tags
 
+from odyssey_constructs.project import PROJECT
+
 if TYPE_CHECKING:
     from constructs import Construct
     from odyssey_constructs.config import Config
-
-PROJECT = "aws-odyssey"
 
 
 class OdysseyStack(Stack):

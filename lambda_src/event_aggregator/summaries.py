@@ -15,7 +15,8 @@ from shared.requests import page_size
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-_ID = re.compile(r"[0-9a-f]{64}")
+ID = "[0-9a-f]{64}"
+_ID = re.compile(ID)
 
 
 def read_one(id: str, *, table: str, client: DynamoDBClient) -> dict[str, Any]:

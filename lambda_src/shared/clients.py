@@ -10,6 +10,7 @@ from botocore.config import Config
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_ec2 import EC2Client
     from types_boto3_events import EventBridgeClient
     from types_boto3_s3 import S3Client
     from types_boto3_secretsmanager import SecretsManagerClient
@@ -53,6 +54,12 @@ def secretsmanager() -> SecretsManagerClient:
 def events() -> EventBridgeClient:
     """Return the EventBridge client."""
     return boto3.client("events", config=_CONFIG)
+
+
+@cache
+def ec2() -> EC2Client:
+    """Return the EC2 client."""
+    return boto3.client("ec2", config=_CONFIG)
 
 
 @cache

@@ -40,7 +40,8 @@ _TYPE = re.compile(r"[a-z][a-z0-9.-]{0,63}")
 # API Reference, 2026-11-21).
 _OF_AWS = "aws."
 # What passes through a path unchanged.
-_SUBJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,254}")
+SUBJECT = "[A-Za-z0-9][A-Za-z0-9._:@-]{0,254}"
+_SUBJECT = re.compile(SUBJECT)
 
 
 class TooLarge(Unprocessable):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # section 3.2.2.3 and RFC 7493 (I-JSON), section 2.2.
 MAX_INTEGER = 2**53 - 1
 # DynamoDB numbers: "Supported data types and naming rules", 2026-11-21.
-_SMALLEST, _LARGEST = 1e-130, 9.9e125
+SMALLEST, LARGEST = 1e-130, 9.9e125
 # DynamoDB nests attributes up to 32 levels ("Quotas in Amazon DynamoDB", 2026-11-21); the
 # item and the attribute that holds the value take their share.
 MAX_DEPTH = 30
@@ -130,8 +130,8 @@ def _float(text: str) -> float:
     number = float(text)
     # A text that is not zero but reads as zero is too small for a double.
     is_zero = not text.lower().partition("e")[0].strip("-0.")
-    if not is_zero and not _SMALLEST <= abs(number) <= _LARGEST:
-        raise InvalidJson(f"The number {text[:20]} is not within ±{_SMALLEST} to ±{_LARGEST}.")
+    if not is_zero and not SMALLEST <= abs(number) <= LARGEST:
+        raise InvalidJson(f"The number {text[:20]} is not within ±{SMALLEST} to ±{LARGEST}.")
     return number
 
 

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,17 +19,13 @@ from rich.markup import escape
 from rich.table import Table
 from typer.core import TyperCommand
 
-from odyssey_cli import cloud, paths
+from odyssey_cli import account, cloud, paths
 from odyssey_cli.console import out
 
 ENOUGH_DISK = 2e9  # bytes
 # Two processes, each with about half of the work: tests/conftest.py says how they share it.
 EVERYTHING = ("--numprocesses=2", "--dist=loadscope")
 AFRESH = "rm -rf .odyssey, then ./odyssey doctor"
-# Both from the documentation of the CDK: "Bootstrap template version history" has the versions,
-# "Customize bootstrapping" the qualifier in the parameter's name.
-BOOTSTRAP_PARAMETER = "/cdk-bootstrap/hnb659fds/version"
-BOOTSTRAP_VERSION = 6
 
 
 class Verdict(StrEnum):
@@ -65,26 +61,14 @@ class Check:
 
 @dataclass(frozen=True)
 class AwsFacts:
-    """What AWS and this machine say about deploying there; an `…_error` says why it is unknown.
+    """What AWS and this machine say about deploying there.
 
     Attributes:
-        region: The region that clients would use.
-        account: Account of the caller.
-        caller: Its ARN.
-        account_error: Why there is no account.
-        bootstrap: Version of the CDK's bootstrap stack.
-        bootstrap_error: Why there is none.
-        expected_account: Value of ODYSSEY_ACCOUNT.
+        report: What `account check` would show.
         session_manager: Path of session-manager-plugin.
     """
 
-    region: str | None = None
-    account: str | None = None
-    caller: str = ""
-    account_error: str = ""
-    bootstrap: str | None = None
-    bootstrap_error: str = ""
-    expected_account: str | None = None
+    report: account.Report = field(default_factory=account.Report)
     session_manager: str | None = None
 
 
@@ -197,13 +181,17 @@ def skip_aws() -> list[Check]:
 
 def check_aws(facts: AwsFacts) -> list[Check]:
     """What `deploy --target aws` needs."""
+    found = facts.report
+    arn = account = version = None
+    if found.caller is not None:
+        arn, account = found.caller.arn, found.caller.account
+    if found.bootstrap is not None:
+        version = f"version {found.bootstrap.version}"
     return [
-        _check_credentials(facts),
-        _check_account(facts),
-        Check("AWS region", Verdict.OK, facts.region)
-        if facts.region
-        else Check("AWS region", Verdict.FAIL, "none", "Set AWS_REGION"),
-        _check_bootstrap(facts),
+        _check_found("AWS credentials", found, ("credentials", "root"), arn),
+        _check_found("AWS account", found, ("account",), account),
+        _check_found("AWS region", found, ("region",), found.region),
+        _check_found("CDK bootstrap", found, ("bootstrap",), version),
         Check("session-manager-plugin", Verdict.OK, facts.session_manager)
         if facts.session_manager
         else Check(
@@ -215,33 +203,16 @@ def check_aws(facts: AwsFacts) -> list[Check]:
     ]
 
 
-def _check_credentials(facts: AwsFacts) -> Check:
-    if facts.account:
-        return Check("AWS credentials", Verdict.OK, facts.caller)
-    mend = "aws sso login or aws configure, and AWS_PROFILE if it is not the default profile"
-    return Check("AWS credentials", Verdict.FAIL, facts.account_error or "none", mend)
-
-
-def _check_account(facts: AwsFacts) -> Check:
-    if not facts.account:
-        return Check("AWS account", Verdict.SKIPPED, "needs credentials")
-    if facts.expected_account and facts.expected_account != facts.account:
-        detail = f"{facts.account}, but ODYSSEY_ACCOUNT is {facts.expected_account}"
-        return Check("AWS account", Verdict.FAIL, detail, "Choose that account's AWS_PROFILE")
-    return Check("AWS account", Verdict.OK, facts.account)
-
-
-def _check_bootstrap(facts: AwsFacts) -> Check:
-    name = "CDK bootstrap"
-    mend = f"npx cdk bootstrap aws://{facts.account}/{facts.region}"
-    if not facts.account or not facts.region:
+def _check_found(
+    name: str, found: account.Report, kinds: tuple[str, ...], detail: str | None
+) -> Check:
+    """One row of the table for findings of some kinds, or for the fact that there are none."""
+    for each in found.findings:
+        if each.kind in kinds:
+            return Check(name, Verdict.FAIL, each.problem, each.remedy)
+    if detail is None:
         return Check(name, Verdict.SKIPPED, "needs credentials and a region")
-    if facts.bootstrap is None:
-        return Check(name, Verdict.FAIL, facts.bootstrap_error or "not done", mend)
-    if not facts.bootstrap.isdigit() or int(facts.bootstrap) < BOOTSTRAP_VERSION:
-        detail = f"version {facts.bootstrap}, older than {BOOTSTRAP_VERSION}"
-        return Check(name, Verdict.FAIL, detail, mend)
-    return Check(name, Verdict.OK, f"version {facts.bootstrap}")
+    return Check(name, Verdict.OK, detail)
 
 
 def check_machine() -> list[Check]:
@@ -273,37 +244,7 @@ def check_machine() -> list[Check]:
 
 def ask_aws() -> AwsFacts:
     """Ask AWS, never a local cloud, with short time-outs."""
-    import boto3  # noqa: PLC0415 (a quarter of a second that other commands do not need)
-    from botocore.config import Config  # noqa: PLC0415
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
-
-    config = Config(  # type: ignore[call-arg, unused-ignore]  # the stubs lack the last
-        connect_timeout=3,
-        read_timeout=5,
-        retries={"total_max_attempts": 1},
-        ignore_configured_endpoint_urls=True,
-    )
-    facts = AwsFacts(
-        expected_account=os.environ.get("ODYSSEY_ACCOUNT"),
-        session_manager=shutil.which("session-manager-plugin"),
-    )
-    try:
-        session = boto3.Session()
-        facts = replace(facts, region=os.environ.get("AWS_REGION") or session.region_name)
-        region = facts.region or "us-east-1"
-        caller = session.client("sts", region_name=region, config=config).get_caller_identity()
-        facts = replace(facts, account=caller["Account"], caller=caller["Arn"])
-    except (BotoCoreError, ClientError) as error:
-        return replace(facts, account_error=str(error))
-    try:
-        ssm: Any = session.client("ssm", region_name=region, config=config)
-        answer = ssm.get_parameter(Name=BOOTSTRAP_PARAMETER)
-        return replace(facts, bootstrap=answer["Parameter"]["Value"])
-    except ClientError as error:
-        missing = error.response["Error"]["Code"] == "ParameterNotFound"
-        return replace(facts, bootstrap_error="not done" if missing else str(error))
-    except BotoCoreError as error:
-        return replace(facts, bootstrap_error=str(error))
+    return AwsFacts(account.examine(), shutil.which("session-manager-plugin"))
 
 
 def table(checks: Iterable[Check]) -> Table:

@@ -20,11 +20,13 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from odyssey_cli import cdk, paths
+from odyssey_cli import audit, cdk, kept_image, paths
 from odyssey_cli import docs as pages
 from odyssey_cli.console import err, out
 from odyssey_cli.diagram import mermaid
 from odyssey_cli.errors import OdysseyError
+from odyssey_cli.hosts_left import hosts_left, said_of
+from odyssey_cli.public_address import public_address
 from odyssey_cli.target import Target, TargetOption, YesOption, resolve
 
 if TYPE_CHECKING:
@@ -33,6 +35,10 @@ if TYPE_CHECKING:
 ContextOption = Annotated[
     list[str] | None,
     typer.Option("--context", "-c", metavar="NAME=VALUE", help="A setting, as cdk -c takes it."),
+]
+MyIpOption = Annotated[
+    bool,
+    typer.Option("--my-ip", help="Allow SSH from the public address of this machine: -c ssh_cidr."),
 ]
 StacksArgument = Annotated[list[str] | None, typer.Argument(metavar="[STACK]...")]
 
@@ -49,20 +55,38 @@ def register(app: typer.Typer) -> None:
 def deploy(
     stacks: StacksArgument = None,
     context: ContextOption = None,
+    my_ip: MyIpOption = False,
     target: TargetOption = "local",
     yes: YesOption = False,
 ) -> None:
     """Deploy stacks and those they need; all of them when none is named."""
+    settings = settings_of(context)
+    has_hosts = not stacks or kept_image.STACK in stacks
+    if my_ip:
+        settings = _with_my_ip(settings, has_hosts=has_hosts)
     to = resolve(target, yes=yes)
     with steps() as step:
         step("synthesizing")
-        assembly = cdk.synthesize(to, context=_settings(context), validate=to.local is None)
-        names = _known(stacks, cdk.stacks(assembly))
+        if has_hosts:
+            kept_image.remember(to)
+        assembly = cdk.synthesize(to, context=settings, validate=to.local is None)
+        names = known(stacks, cdk.stacks(assembly))
+        for note in cdk.notes(assembly, names or cdk.stacks(assembly)):
+            err.print(Text(note))
         if to.local is not None:
             step("bootstrapping")
             cdk.bootstrap(to)
+            audit.remember(to)
         step("deploying")
-        cdk.deploy(to, assembly, names, progress=step)
+        try:
+            cdk.deploy(to, assembly, names, progress=step)
+        finally:
+            # Also when another stack has failed after the one with hosts.
+            if has_hosts:
+                kept_image.remember(to)
+    if has_hosts:
+        for host in hosts_left(to):
+            err.print(Text(said_of(host, to), style="yellow"))
     for name in names or cdk.stacks(assembly):
         _print_outputs(name, to.outputs(name))
 
@@ -78,7 +102,9 @@ def destroy(
             step("synthesizing")
             assembly = cdk.synthesize(to)
         step("destroying")
-        cdk.destroy(to, assembly, _known(stacks, cdk.stacks(assembly)), progress=step)
+        cdk.destroy(to, assembly, known(stacks, cdk.stacks(assembly)), progress=step)
+        if not stacks or kept_image.STACK in stacks:
+            kept_image.remember(to)
     err.print("destroyed")
 
 
@@ -105,18 +131,19 @@ def outputs(
 
 def diagram(stack: Annotated[str, typer.Argument()], context: ContextOption = None) -> None:
     """Print a stack's diagram, drawn from its template, as Mermaid text."""
-    assembly = cdk.synthesize(_nowhere(), context=_settings(context))
-    [name] = _known([stack], cdk.stacks(assembly))
+    assembly = cdk.synthesize(nowhere(), context=settings_of(context))
+    [name] = known([stack], cdk.stacks(assembly))
     typer.echo(mermaid(assembly / f"{name}.template.json"))
 
 
 def docs() -> None:
     """Bring the generated parts of the README and the docs up to date."""
-    for page in pages.render(cdk.synthesize(_nowhere())):
+    for page in pages.render(cdk.synthesize(nowhere())):
         err.print(f"wrote {page.relative_to(paths.ROOT)}")
 
 
-def _nowhere() -> Target:
+def nowhere() -> Target:
+    """Return a target for what is only read from templates: no cloud is asked for anything."""
     return Target(dict(os.environ), paths.STATE / "docs", None)
 
 
@@ -146,7 +173,8 @@ def steps() -> Iterator[Callable[..., None]]:
         yield step
 
 
-def _settings(context: list[str] | None) -> dict[str, str]:
+def settings_of(context: list[str] | None) -> dict[str, str]:
+    """Return the settings that a command was given as NAME=VALUE."""
     pairs = [each.partition("=") for each in context or []]
     for name, separator, _ in pairs:
         if not name or not separator:
@@ -156,7 +184,18 @@ def _settings(context: list[str] | None) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def _known(wanted: list[str] | None, present: list[str]) -> list[str]:
+def _with_my_ip(settings: dict[str, str], *, has_hosts: bool) -> dict[str, str]:
+    if not has_hosts:
+        raise OdysseyError(
+            "--my-ip is for the stack Network, which is not among these.", "Name it, too."
+        )
+    if "ssh_cidr" in settings:
+        raise OdysseyError("--my-ip and -c ssh_cidr both say who may.", "Leave one of them out.")
+    return settings | {"ssh_cidr": f"{public_address()}/32"}
+
+
+def known(wanted: list[str] | None, present: list[str]) -> list[str]:
+    """Return the stacks that a command was given; one that is not present is an error."""
     for name in wanted or []:
         if name not in present:
             close = difflib.get_close_matches(name, present, n=1)

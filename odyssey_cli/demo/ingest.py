@@ -37,9 +37,10 @@ _PROBLEM = "application/problem+json"
 def run(target: Target, checks: Checks) -> None:
     """Make all checks of the flow; the stacks are deployed and empty."""
     drive = Drive(target)
-    for name, step in STEPS:
-        with checks.check(name) as check:
-            check.detail = step(drive)
+    with drive.as_client():
+        for name, step in STEPS:
+            with checks.check(name) as check:
+                check.detail = step(drive)
 
 
 def _generate(drive: Drive) -> str:
@@ -175,6 +176,10 @@ STEPS: list[tuple[str, Callable[[Drive], str]]] = [
     ("storer, emitter and responder fail at random: nothing is missing or double", _clean),
     ("text comes through every hop byte for byte", _text),
     ("each entity's events are in order, its state is the latest", _order),
+    (
+        "what storer, emitter and responder can never use is rejected by each",
+        ingest_failures.unusable,
+    ),
     (
         "what neither got on the bus nor off it is redriven, and counts once",
         ingest_failures.bus_trouble,

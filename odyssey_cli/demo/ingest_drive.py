@@ -6,11 +6,14 @@ import base64
 import gzip
 import json
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from odyssey_cli.demo import people
 from odyssey_cli.demo.checks import expect
 from odyssey_cli.demo.ingest_records import bad_records
-from odyssey_cli.demo.waiting import PATIENCE, until
+from odyssey_cli.demo.waiting import patience, until
+from odyssey_cli.flows.http import SignedClient
 from odyssey_cli.flows.ingest import CONSUMER, STACK
 from odyssey_cli.flows.ingest.api import ConsumerApi
 from odyssey_cli.flows.ingest.generate import FIREHOSE, generate
@@ -37,7 +40,7 @@ class Drive:
         target: where it is deployed, with the deployer's credentials.
         intake: outputs of the intake's stack.
         consumer: outputs of the consumer's stack.
-        api: the consumer's.
+        api: the consumer's, as whoever has the stack's client policy sees it.
         streamed: the events that went into the delivery stream.
         queued: the events that went directly into the queue.
         triggered: how many events were handed to the consumer by hand.
@@ -54,6 +57,14 @@ class Drive:
         self.triggered = 0
         self.bad = bad_records()
         self.held_back = ""
+
+    @contextmanager
+    def as_client(self) -> Iterator[None]:
+        """Use the consumer's API with nothing but the stack's client policy for the block."""
+        policy = self.consumer["ClientPolicyArn"]
+        with people.client(self.target, "demo-consumer-client", policy) as client:
+            self.api.client = SignedClient(self.consumer["ApiUrl"], client.session)
+            yield
 
     @property
     def sent(self) -> list[Event]:
@@ -76,7 +87,7 @@ class Drive:
             STORE: len(self.sent),
             COUNTED: len(self.sent) + self.triggered,
         }
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + patience()
         # Reading everything takes the machine's time from what is to be waited for.
         until(lambda: self._counts() == (counts[STORE], counts[COUNTED]))
         while True:

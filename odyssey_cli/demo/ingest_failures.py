@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ _WRITE, _PUT = "DynamoDB_20120810.TransactWriteItems", "AWSEvents.PutEvents"
 _STORER, _EMITTER, _RESPONDER, _CHANCE = 15, 15, 5, 0.2
 _ALWAYS = 1_000
 _TROUBLED = 10
+_NO_EVENT = "no event"
 
 
 def break_at_random(drive: Drive) -> None:
@@ -74,6 +76,32 @@ def redrive_held_back(drive: Drive) -> None:
     expect(drive.held_back in ids, f"{len(ids)} other events were given up")
     breaking.disarm(_cloud(drive), _WRITE, containing=drive.held_back)
     _redrive(drive, given_up)
+
+
+def unusable(drive: Drive) -> str:
+    """Put something that is no event before each of the three functions."""
+    sqs, dynamodb = drive.target.client("sqs"), drive.target.client("dynamodb")
+    item = {"entity": {"S": "order/none"}, "at": {"S": "no time"}}
+    sqs.send_message(
+        QueueUrl=drive.intake["EventsQueueUrl"],
+        MessageBody=_NO_EVENT,
+        MessageGroupId="demo",
+        MessageDeduplicationId=uuid.uuid4().hex,
+    )
+    dynamodb.put_item(TableName=drive.intake["EventsTable"], Item=item)
+    sqs.send_message(QueueUrl=drive.consumer["EventsQueueUrl"], MessageBody=_NO_EVENT)
+    causes = []
+    for stack, functions in ((STACK, ("Storer", "Emitter")), (CONSUMER, ("Responder",))):
+        sources = tuple(f"{stack}-{function}" for function in functions)
+        rejected = _rejected_by(drive, stack, sources)
+        expect(len(rejected) == len(sources), f"{len(rejected)} are rejected by {sources}")
+        causes += [each.cause for each in rejected]
+        for each in rejected:
+            receipt = each.message["ReceiptHandle"]
+            sqs.delete_message(QueueUrl=each.queue.url, ReceiptHandle=receipt)
+    # An item that is no event would be missed at the end.
+    dynamodb.delete_item(TableName=drive.intake["EventsTable"], Key=item)
+    return "; ".join(causes)
 
 
 def bus_trouble(drive: Drive) -> str:
@@ -162,6 +190,23 @@ def _wait(drive: Drive, stack: str, kind: Kind, number: int) -> list[Failure]:
     found = wait_for_failures(drive.target, stack, kind, lambda found: len(found) >= number)
     expect(len(found) >= number, f"{len(found)} {kind} wait in {stack}")
     return found
+
+
+def _rejected_by(drive: Drive, stack: str, sources: tuple[str, ...]) -> list[Failure]:
+    """Return what functions have rejected, who are named by how their names begin."""
+
+    def theirs(found: list[Failure]) -> list[Failure]:
+        return [each for each in found if each.attribute("source").startswith(sources)]
+
+    found = wait_for_failures(
+        drive.target,
+        stack,
+        failures.Kind.REJECTS,
+        lambda found: len(theirs(found)) >= len(sources),
+    )
+    wanted = theirs(found)
+    failures.release(drive.target, [each for each in found if each not in wanted])
+    return wanted
 
 
 def _redrive(drive: Drive, found: list[Failure]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from contextlib import ExitStack
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ class Drive:
         expected: lines that the log must have in the end.
         retried: how many requests had to be sent again.
         broken: ids of messages on which the multiplier was made to fail.
+        while_broken: ends with the drive, or when the logger is whole again.
     """
 
     def __init__(self, target: Target) -> None:
@@ -45,6 +47,7 @@ class Drive:
         self.expected = 0
         self.retried = 0
         self.broken: list[str] = []
+        self.while_broken = ExitStack()
         self._held: set[str] = set()
 
     def say(self, text: str, *, way: str = CURL, delivery: str | None = None) -> Answer:

@@ -24,6 +24,7 @@ _WORDS = 150
 # Lambda's first attempt and two more.
 _ATTEMPTS = 3
 _SUBSCRIBERS = 2
+_FOREIGN = "hello"
 
 
 def break_the_multiplier(drive: Drive) -> str:
@@ -107,18 +108,42 @@ def out_of_reach(drive: Drive) -> str:
 
 
 def foreign(drive: Drive) -> str:
-    """Publish what no counter of ours publishes."""
-    drive.target.client("sns").publish(TopicArn=drive.speaker.outputs["TopicArn"], Message="hello")
-    rejected = wait_for_failures(
-        drive.target, STACK, failures.Kind.REJECTS, lambda found: len(found) >= _SUBSCRIBERS
+    """Publish what no counter of ours publishes, while the logger may not reject anything."""
+    sqs = drive.target.client("sqs")
+    url = drive.speaker.outputs["RejectsQueueUrl"]
+    found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    arn = found["Attributes"]["QueueArn"]
+    drive.while_broken.enter_context(
+        breaking.denied(drive.target, STACK, "Logger", "sqs:SendMessage", on=arn)
     )
+    drive.target.client("sns").publish(TopicArn=drive.speaker.outputs["TopicArn"], Message=_FOREIGN)
+    rejected = _rejected(drive, 1)
+    sources = [each.attribute("source") for each in rejected]
+    expect(len(rejected) == 1, f"it was rejected by {sources}")
+    failures.release(drive.target, rejected)
+    return f"rejected by {sources[0].partition('Function')[0]}: {rejected[0].cause}"
+
+
+def foreign_at_last(drive: Drive) -> str:
+    """Redrive what the logger was given up on, now that it may reject again."""
+    given_up = _deliveries(drive, 1, of_logger=True)
+    expect(len(given_up) == 1, f"{len(given_up)} events of the logger were given up")
+    drive.while_broken.close()
+    _redrive(drive, given_up[0])
+    rejected = _rejected(drive, _SUBSCRIBERS)
     causes = {each.cause for each in rejected}
     sources = sorted(each.attribute("source") for each in rejected)
     expect(len(sources) == len(set(sources)) == _SUBSCRIBERS, f"it was rejected by {sources}")
     sqs = drive.target.client("sqs")
     for each in rejected:
         sqs.delete_message(QueueUrl=each.queue.url, ReceiptHandle=each.message["ReceiptHandle"])
-    return f"by both: {', '.join(causes)}"
+    return f"given up by the logger and redriven; by both: {', '.join(causes)}"
+
+
+def _rejected(drive: Drive, number: int) -> list[Failure]:
+    return wait_for_failures(
+        drive.target, STACK, failures.Kind.REJECTS, lambda found: len(found) >= number
+    )
 
 
 def _redrive(drive: Drive, failure: Failure) -> None:
@@ -126,11 +151,19 @@ def _redrive(drive: Drive, failure: Failure) -> None:
     expect(redriven.result is failures.Result.DONE, f"{redriven.result} {redriven.detail}")
 
 
-def _deliveries(drive: Drive, number: int, type: str = "") -> list[Failure]:
+def _deliveries(
+    drive: Drive, number: int, type: str = "", *, of_logger: bool = False
+) -> list[Failure]:
     """Return what is given up, of records or of notifications; what is not is left."""
+    logger = drive.speaker.outputs["LoggerName"]
 
     def of_type(found: list[Failure]) -> list[Failure]:
-        return [each for each in found if each.body.get("Type", "") == type]
+        return [
+            each
+            for each in found
+            if each.body.get("Type", "") == type
+            and (type or (logger in each.queue.functions) == of_logger)
+        ]
 
     found = wait_for_failures(
         drive.target,

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from odyssey_cli import cdk, cloud, paths, target
-from odyssey_cli.demo import discovery, event_aggregator, ingest, pubsub
+from odyssey_cli import audit, cdk, cloud, paths, target
+from odyssey_cli.demo import discovery, event_aggregator, ingest, network, pubsub
 from odyssey_cli.demo.checks import Checks, expect
-from odyssey_cli.demo.inventory import everything
+from odyssey_cli.inventory import everything
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,20 +27,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Flow:
-    """What a demo deploys, how it is driven, and what to remove that the drive made."""
+    """What a demo deploys, and how it is driven; what the drive made it removes itself."""
 
     stacks: Sequence[str]
     run: Callable[[Target, Checks], None]
-    clean_up: Callable[[Target], None] = lambda _target: None
 
 
 FLOWS = {
-    "event-aggregator": Flow(
-        event_aggregator.STACKS, event_aggregator.run, event_aggregator.clean_up
-    ),
+    "event-aggregator": Flow(event_aggregator.STACKS, event_aggregator.run),
     "discovery": Flow(discovery.STACKS, discovery.run),
     "pubsub": Flow(pubsub.STACKS, pubsub.run),
     "ingest": Flow(ingest.STACKS, ingest.run),
+    "network": Flow(network.STACKS, network.run),
 }
 
 
@@ -55,25 +53,20 @@ def demo(names: Sequence[str], *, keep: bool, step: Callable[[str], None]) -> li
     Raises:
         OdysseyError: the cloud did not start, or nothing could be deployed.
     """
-    remove_leftovers()
-    state = paths.STATE / f"{cloud.DEMO_PREFIX}{os.getpid()}"
-    with _own_cloud(state, keep=keep) as to:
+    with own_cloud(keep=keep) as to:
         all_checks = [Checks(name, step) for name in names]
-        stacks = sorted({stack for name in names for stack in FLOWS[name].stacks})
-        assembly, before = _deploy(to, stacks, all_checks, step)
-        _drive(to, all_checks)
+        assembly = deploy(to, all_checks, step)
+        drive(to, all_checks)
         if not keep:
-            for checks in all_checks:
-                FLOWS[checks.flow].clean_up(to)
-            _destroy(to, assembly, before, all_checks, step)
+            destroy(to, assembly, all_checks, step)
         return all_checks
 
 
-def _drive(to: Target, all_checks: Sequence[Checks]) -> None:
+def drive(to: Target, all_checks: Sequence[Checks]) -> None:
     """Drive all flows at once: much of each is waiting."""
     errors: list[BaseException] = []
 
-    def drive(checks: Checks) -> None:
+    def run(checks: Checks) -> None:
         try:
             # A session of its own, because clients may not be made on one from two threads.
             FLOWS[checks.flow].run(replace(to), checks)
@@ -81,7 +74,7 @@ def _drive(to: Target, all_checks: Sequence[Checks]) -> None:
             errors.append(error)
 
     # Daemons, so that Ctrl-C need not wait for them.
-    threads = [threading.Thread(target=drive, args=(checks,), daemon=True) for checks in all_checks]
+    threads = [threading.Thread(target=run, args=(checks,), daemon=True) for checks in all_checks]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -104,7 +97,14 @@ def remove_leftovers() -> None:
 
 
 @contextlib.contextmanager
-def _own_cloud(state: Path, *, keep: bool) -> Iterator[Target]:
+def own_cloud(*, keep: bool = False) -> Iterator[Target]:
+    """Run a cloud of this process's own while the block does, and after it if it is to be kept.
+
+    Raises:
+        OdysseyError: it did not start.
+    """
+    remove_leftovers()
+    state = paths.STATE / f"{cloud.DEMO_PREFIX}{os.getpid()}"
     running = cloud.start(state, 0, with_parent=not keep)
     try:
         yield _marked(target.at(running))
@@ -121,17 +121,17 @@ def _marked(to: Target) -> Target:
     return replace(to, environment=to.environment | {cloud.MARK: str(to.state)})
 
 
-def _deploy(
-    to: Target, stacks: Sequence[str], all_checks: Sequence[Checks], step: Callable[[str], None]
-) -> tuple[Path, set[str]]:
+def deploy(to: Target, all_checks: Sequence[Checks], step: Callable[[str], None]) -> Path:
+    """Deploy what the flows need; return the folder of the cloud assembly."""
     begun = time.monotonic()
+    stacks = sorted({stack for checks in all_checks for stack in FLOWS[checks.flow].stacks})
     step("synthesizing and bootstrapping")
     with ThreadPoolExecutor(1) as pool:
         bootstrapped = pool.submit(cdk.bootstrap, to)
         assembly = cdk.synthesize(to)
         bootstrapped.result()
     prepared = time.monotonic() - begun
-    before = everything(to)
+    audit.remember(to)
     step("deploying")
     cdk.deploy(to, assembly, stacks)
     seconds = time.monotonic() - begun
@@ -140,21 +140,22 @@ def _deploy(
             outputs = [to.outputs(stack) for stack in FLOWS[checks.flow].stacks]
             expect(all(outputs), "a stack has no outputs")
             check.detail = f"{seconds:.1f} s, {prepared:.1f} s of it synth and bootstrap"
-    return assembly, before
+    return assembly
 
 
-def _destroy(
+def destroy(
     to: Target,
     assembly: Path,
-    before: set[str],
     all_checks: Sequence[Checks],
     step: Callable[[str], None],
 ) -> None:
+    """Destroy all stacks, and look at what is left."""
     step("destroying")
     begun = time.monotonic()
     cdk.destroy(to, assembly, [])
-    left = everything(to) - before
+    left = everything(to) - (audit.recorded(to) or set())
+    left = {each for each in left if not each.is_going}
     for checks in all_checks:
         with checks.check("destroy leaves nothing") as check:
-            expect(not left, f"left: {', '.join(sorted(left))}")
+            expect(not left, f"left: {', '.join(map(str, sorted(left)))}")
             check.detail = f"{time.monotonic() - begun:.1f} s"

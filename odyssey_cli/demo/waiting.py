@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from odyssey_cli import failures
@@ -12,12 +13,24 @@ if TYPE_CHECKING:
 
     from odyssey_cli.target import Target
 
-PATIENCE = 60.0
+_PATIENCE = 60.0
+# Set for the thread that drives a flow, by what expects it to fail.
+_limit: ContextVar[float] = ContextVar("limit", default=_PATIENCE)
+
+
+def patience() -> float:
+    """Return for how many seconds a demo waits for what is to come: a minute."""
+    return _limit.get()
+
+
+def limit_patience(seconds: float) -> None:
+    """Let the demo that this thread drives wait no longer than that from now on."""
+    _limit.set(min(seconds, _PATIENCE))
 
 
 def until(holds: Callable[[], bool]) -> bool:
-    """Wait until something holds, or for a minute; return whether it does."""
-    end = time.monotonic() + PATIENCE
+    """Wait until something holds, or as long as there is patience; return whether it does."""
+    end = time.monotonic() + patience()
     while not holds():
         if time.monotonic() > end:
             return False
@@ -48,8 +61,8 @@ def wait_for_failures(
     kind: failures.Kind,
     enough: Callable[[list[failures.Failure]], bool],
 ) -> list[failures.Failure]:
-    """Wait until enough waits, or for a minute; return what waits then, which is held."""
-    end = time.monotonic() + PATIENCE
+    """Wait until enough waits, or as long as there is patience; what waits then is held."""
+    end = time.monotonic() + patience()
     while True:
         found = waiting(target, stack, kind)
         if enough(found) or time.monotonic() > end:

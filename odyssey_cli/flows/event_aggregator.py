@@ -54,9 +54,13 @@ class EventAggregator:
     Args:
         target: where it is deployed.
         connections: how many requests may be under way at once.
+
+    Attributes:
+        patience: for how many seconds `wait_for` lets the count stand still.
     """
 
     def __init__(self, target: Target, *, connections: int = 8) -> None:
+        self.patience = _PATIENCE
         self._target = target
         self.outputs = target.outputs(STACK)
         self.client = SignedClient(self.outputs["ApiUrl"], target.session, connections=connections)
@@ -109,7 +113,7 @@ class EventAggregator:
         """Wait until `count` (default: `total`) reaches `expected` or stands still; return it."""
         count = count or self.total
         reached, since = count(), time.monotonic()
-        while reached < expected and time.monotonic() - since < _PATIENCE:
+        while reached < expected and time.monotonic() - since < self.patience:
             time.sleep(pause)
             before, reached = reached, count()
             if reached != before:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from proofs.pubsub_shapes import signature as signature_by_us
 from pubsub.authenticity import default_verification_token, is_same, is_signed, sign
-from tests.pubsub import signature as signature_by_us
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

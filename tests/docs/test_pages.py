@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from odyssey_cli import cdk, docs, paths
-from odyssey_cli.demo import discovery, event_aggregator, ingest, pubsub
+from odyssey_cli.demo import discovery, event_aggregator, ingest, network, pubsub
 from odyssey_cli.target import Target
 from odyssey_cli.truth import TRUTHS
 
@@ -50,6 +50,14 @@ NARROWED = {
     # page says that lacks anything fails; settings and a handler then run in it. That each unit
     # test passes does not depend on who installed the same pins: the run this is part of says it.
     "pytest --quiet tests/unit": "-k 'test_config or test_producer'",
+}
+# Options that add a type of resource.
+WITH_EVERY_TYPE = {
+    "alarm_email": "you@example.com",
+    "discovery_user": "true",
+    "nat_gateway": "true",
+    "private_host": "endpoint",
+    "budget_email": "you@example.com",
 }
 # They keep two cores busy: who follows a page waits about half of the time.
 _READERS = 3
@@ -250,8 +258,7 @@ def test_the_truth_table_knows_every_type_of_every_template(tmp_path: Path) -> N
     for stage in ("dev", "prod"):
         target = Target(dict(os.environ), tmp_path / stage, None)
         target.state.mkdir()
-        settings = {"stage": stage, "alarm_email": "you@example.com", "discovery_user": "true"}
-        assembly = cdk.synthesize(target, context=settings)
+        assembly = cdk.synthesize(target, context={"stage": stage} | WITH_EVERY_TYPE)
         for template in assembly.glob("*.template.json"):
             used |= set(re.findall(r'"Type": "((?:AWS::\w+|Custom)::\w+)"', template.read_text()))
 
@@ -275,8 +282,8 @@ def test_the_truth_table_names_every_module_that_changes_the_local_cloud() -> No
 
 def test_the_picture_of_the_demo_shows_every_check_it_makes() -> None:
     # GIVEN the words of the checks' names, and those in the picture
-    flows = (event_aggregator.STEPS, discovery.STEPS, pubsub.STEPS, ingest.STEPS)
-    names = [step[0] for steps in flows for step in steps]
+    flows = (event_aggregator, discovery, pubsub, ingest, network)
+    names = [step[0] for flow in flows for step in flow.STEPS]
     # THEN each is in the picture; otherwise run ./odyssey demo --picture docs/demo.svg
     picture = html.unescape((paths.ROOT / "docs" / "demo.svg").read_text(encoding="utf-8"))
     words = set(re.findall(r"\w+", " ".join(re.findall(r">([^<]+)</text>", picture))))

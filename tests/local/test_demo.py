@@ -16,7 +16,7 @@ from odyssey_cli import cloud, paths
 if TYPE_CHECKING:
     import psutil
 
-CHECKS = {"event-aggregator": 12, "discovery": 10, "pubsub": 17, "ingest": 10}
+CHECKS = {"event-aggregator": 12, "discovery": 10, "pubsub": 18, "ingest": 11, "network": 10}
 
 
 def demo(*arguments: str) -> subprocess.Popen[str]:

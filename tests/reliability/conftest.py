@@ -10,22 +10,53 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from event_aggregator import aggregator, producer, settings
+from proofs.deployed import Deployed
+from proofs.fakes.dynamodb import FakeDynamoDB
+from proofs.fakes.faults import Crash
+from proofs.fakes.sqs import FakeSQS
 from shared import clients, times
 from tests.builders import FakeContext, stream_batch
 from tests.consumer import consumer  # noqa: F401 - a fixture
-from tests.fakes.dynamodb import FakeDynamoDB
-from tests.fakes.faults import Crash
-from tests.fakes.sqs import FakeSQS
 from tests.ingest import ingest  # noqa: F401 - a fixture
 from tests.reliability.discovery import discovery, one_at_a_time  # noqa: F401 - fixtures
 from tests.reliability.intake import intake, intake_rules  # noqa: F401 - fixtures
+from tests.template.synth import synthesize
 from tests.word_counter import words  # noqa: F401 - a fixture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+CHAOS_SEEDS = 3
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 Item = dict[str, Any]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--chaos-seeds", type=int, default=CHAOS_SEEDS, help="how many seeds of chaos per flow"
+    )
+
+
+@pytest.fixture
+def figure(record_property: Callable[[str, object], None]) -> Callable[..., None]:
+    """Tell what a proof tried; tests/conftest.py prints it at the end."""
+
+    def tell(**figures: str | float) -> None:
+        record_property("figures", json.dumps(figures))
+
+    return tell
+
+
+@pytest.fixture
+def chaos_seeds(request: pytest.FixtureRequest) -> int:
+    seeds: int = request.config.getoption("chaos_seeds", default=CHAOS_SEEDS)
+    return seeds
+
+
+@pytest.fixture(scope="session")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Deployed:
+    """What the synthesized stacks say."""
+    return Deployed(synthesize(tmp_path_factory.mktemp("deployed") / "cdk.out").templates)
 
 
 class Functions:

@@ -6,7 +6,6 @@ import base64
 import json
 import random
 from collections import Counter
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -18,16 +17,16 @@ from odyssey_cli.flows.discovery.documents import Wanted, write
 from odyssey_cli.flows.discovery.inbox import VISIBILITY
 from odyssey_cli.flows.discovery.listen import Seen, Service, Stop
 from odyssey_cli.flows.discovery.submit import Outcome, Script
+from proofs.fakes.dynamodb import FakeDynamoDB
+from proofs.fakes.faults import Crash, OneAtATime
+from proofs.fakes.s3 import OWNER, FakeS3
+from proofs.fakes.sqs import FakeSQS
 from shared import clients, times
 from tests.builders import FakeContext
 from tests.discovery import NOON, item, item_id, record
-from tests.fakes.dynamodb import FakeDynamoDB
-from tests.fakes.faults import Crash
-from tests.fakes.s3 import OWNER, FakeS3
-from tests.fakes.sqs import FakeSQS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from odyssey_cli.flows.discovery.submit import Submitted
@@ -125,19 +124,6 @@ class Discovery:
 
     def _clients(self) -> dict[str, Any]:
         return {"dynamodb": self.dynamodb, "s3": self.s3, "sqs": self.sqs}
-
-
-@dataclass(frozen=True)
-class OneAtATime:
-    """An executor that works when it is asked for a result, so that calls have one order."""
-
-    workers: int
-
-    def map(self, function: Callable[..., Any], *arguments: Iterable[Any]) -> Iterator[Any]:
-        return map(function, *arguments)
-
-    def shutdown(self, *, cancel_futures: bool) -> None:
-        assert cancel_futures
 
 
 def is_done(done: Iterable[Submitted]) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,20 +15,20 @@ import pytest
 from consumer import responder
 from ingest import emitter, storer, transformer
 from local_cloud import event_delivery, firehose_delivery
-from local_cloud.delivery import StreamSettings
-from local_cloud.firehose_settings import Processor, Settings
-from local_cloud.queue_delivery import QueueSettings
 from local_cloud.redelivery import deliver, deliver_messages
+from proofs.fakes.faults import Crash
 from tests.builders import FakeContext
 from tests.consumer import received
-from tests.fakes.faults import Crash
 from tests.ingest import NOON, STREAM, as_bytes, inserted
-from tests.template.synth import Synth, Template, named, only, resources, synthesize
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from local_cloud.delivery import StreamSettings
+    from local_cloud.firehose_settings import Processor
+    from local_cloud.queue_delivery import QueueSettings
     from local_cloud.redelivery import Delivered
+    from proofs.deployed import Deployed
     from tests.consumer import Consumer
     from tests.ingest import Ingest, Record
 
@@ -54,29 +54,14 @@ class Rules:
     buffer: QueueSettings
 
     @classmethod
-    def of(cls, synth: Synth) -> Rules:
+    def of(cls, deployed: Deployed) -> Rules:
         """Read the templates of both stacks."""
-        ingest, consumer = synth.templates["Ingest"], synth.templates["Consumer"]
-        stream = only(ingest, "AWS::KinesisFirehose::DeliveryStream")
-        processor = Settings.of(stream["ExtendedS3DestinationConfiguration"]).processor
-        assert processor is not None
-        _, of_queue = named(ingest, _MAPPING, "QueueMapping")
-        _, of_table = named(ingest, _MAPPING, "EmissionMapping")
         return cls(
-            processor=processor,
-            fifo=_of_queue(ingest, of_queue),
-            table=StreamSettings.of(of_table),
-            buffer=_of_queue(consumer, only(consumer, _MAPPING)),
+            processor=deployed.processor("Ingest"),
+            fifo=deployed.queue("ingest.storer"),
+            table=deployed.stream("ingest.emitter"),
+            buffer=deployed.queue("consumer.responder"),
         )
-
-
-def _of_queue(template: Template, mapping: dict[str, Any]) -> QueueSettings:
-    [queue, _] = mapping["EventSourceArn"]["Fn::GetAtt"]
-    its: dict[str, Any] = resources(template)[queue]["Properties"]
-    settings = QueueSettings.of(
-        mapping, fifo=its.get("FifoQueue", False), visibility=its["VisibilityTimeout"]
-    )
-    return replace(settings, max_receives=its["RedrivePolicy"]["maxReceiveCount"])
 
 
 def _on_the_wire(answer: object) -> Any:
@@ -243,9 +228,9 @@ class Intake:
 
 
 @pytest.fixture(scope="session")
-def intake_rules(tmp_path_factory: pytest.TempPathFactory) -> Rules:
+def intake_rules(deployed: Deployed) -> Rules:
     """What the synthesized stacks say."""
-    return Rules.of(synthesize(tmp_path_factory.mktemp("reliability-ingest") / "cdk.out"))
+    return Rules.of(deployed)
 
 
 @pytest.fixture

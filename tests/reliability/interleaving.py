@@ -6,12 +6,12 @@ import itertools
 import threading
 from typing import TYPE_CHECKING
 
-from tests.fakes.faults import Crash
+from proofs.fakes.faults import Crash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from tests.fakes.dynamodb import Call, FakeDynamoDB
+    from proofs.fakes.dynamodb import Call, FakeDynamoDB
 
 PATIENCE = 30
 

@@ -14,9 +14,9 @@ import pytest
 from event_aggregator import aggregator
 from local_cloud.delivery import StreamSettings
 from local_cloud.redelivery import Delivered, deliver
+from proofs.fakes.dynamodb import Call, refusal
+from proofs.fakes.faults import Crash, crash_at
 from tests.builders import FakeContext, stored_event, stream_batch
-from tests.fakes.dynamodb import Call, refusal
-from tests.fakes.faults import Crash, crash_at
 from tests.template.synth import resources, synthesize
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from botocore.exceptions import ReadTimeoutError
 
 from consumer.responding import respond
 from consumer.tables import Tables
+from proofs.fakes.dynamodb import Call, cancellation, refusal
+from proofs.fakes.faults import Crash, Death, crash_at
 from shared import entity_events
 from tests.consumer import Consumer, batch, post_events, wanted
-from tests.fakes.dynamodb import Call, cancellation, refusal
-from tests.fakes.faults import Crash, Death, crash_at
 from tests.ingest import KINDS, NOON, at, envelope
 from tests.reliability.interleaving import all_orders, interleave
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
+from proofs.fakes import faults
+from proofs.fakes.dynamodb import Call, refusal
+from proofs.fakes.faults import Death
 from shared import times
 from tests.discovery import NOON, item, item_id, record, uploaded
-from tests.fakes import faults
-from tests.fakes.dynamodb import Call, refusal
-from tests.fakes.faults import Death
 from tests.reliability.discovery import UPDATED
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from discovery import updater
 from local_cloud.queue_delivery import QueueSettings
 from local_cloud.redelivery import Delivered, deliver_messages
 from odyssey_cli.flows.discovery import STACK
+from proofs.fakes.dynamodb import Call, refusal
+from proofs.fakes.faults import Crash, Death
 from tests.builders import FakeContext
 from tests.discovery import item_id, record, uploaded
-from tests.fakes.dynamodb import Call, refusal
-from tests.fakes.faults import Crash, Death
 from tests.template.synth import Template, resources, synthesize
 
 if TYPE_CHECKING:

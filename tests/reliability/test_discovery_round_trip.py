@@ -16,8 +16,8 @@ import pytest
 from odyssey_cli.errors import OdysseyError
 from odyssey_cli.flows.discovery.documents import Document, Wanted, names
 from odyssey_cli.flows.discovery.submit import Outcome
+from proofs.fakes.faults import Crash, Death
 from tests.discovery import TEXT
-from tests.fakes.faults import Crash, Death
 from tests.reliability.discovery import UPDATED, UPLOADED, checksums, is_done
 
 if TYPE_CHECKING:

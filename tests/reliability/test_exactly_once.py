@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from proofs.fakes import faults
+from proofs.fakes.dynamodb import Call, cancellation, refusal
 from tests.builders import stored_event, trigger
-from tests.fakes import faults
-from tests.fakes.dynamodb import Call, cancellation, refusal
 from tests.reliability.conftest import Functions, Item
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from tests.fakes.dynamodb import Call, refusal
-from tests.fakes.faults import crash_at
+from proofs.fakes.dynamodb import Call, refusal
+from proofs.fakes.faults import crash_at
 from tests.ingest import QUEUE, REJECTS, at, envelope, fields, inserted, sent
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from tests.fakes.dynamodb import Call, cancellation, refusal
-from tests.fakes.faults import Crash
+from proofs.fakes.dynamodb import Call, cancellation, refusal
+from proofs.fakes.faults import Crash
 from tests.ingest import KINDS, TEXT, Ingest, at, envelope, fields, sent
 
 if TYPE_CHECKING:

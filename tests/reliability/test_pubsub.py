@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from proofs.fakes.dynamodb import Call, refusal
+from proofs.fakes.faults import Crash, Death
+from proofs.pubsub_shapes import WAYS, curl, say
 from pubsub import word_logger
 from pubsub.credentials import MIN_AGE_SECONDS
-from tests.fakes.dynamodb import Call, refusal
-from tests.fakes.faults import Crash, Death
-from tests.pubsub import WAYS, curl, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

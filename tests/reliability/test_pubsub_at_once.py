@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from proofs.fakes.dynamodb import FakeDynamoDB
+from proofs.fakes.faults import Crash
+from proofs.fakes.sns import FakeSNS
+from proofs.pubsub_shapes import NOON
 from pubsub import counting
 from pubsub.counting import MULTIPLIER, Count, chunks
 from pubsub.deliveries import Delivery
@@ -15,16 +19,12 @@ from pubsub.messages import Message
 from pubsub.saying import Desk, Receipt
 from pubsub.tables import Tables
 from shared.problems import Problem
-from tests.fakes.dynamodb import FakeDynamoDB
-from tests.fakes.faults import Crash
-from tests.fakes.sns import FakeSNS
-from tests.pubsub import NOON
 from tests.reliability.interleaving import all_orders, interleave
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.fakes.dynamodb import Call
+    from proofs.fakes.dynamodb import Call
 
 TABLES = Tables("markers", "words")
 TOPIC = "arn:counted"

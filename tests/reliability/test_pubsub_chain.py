@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
+from proofs.fakes import faults
+from proofs.fakes.dynamodb import Call, cancellation, refusal
+from proofs.pubsub_shapes import TEXT, WAYS, WORDS, one, say
 from pubsub.credentials import MIN_AGE_SECONDS
-from tests.fakes import faults
-from tests.fakes.dynamodb import Call, cancellation, refusal
-from tests.pubsub import TEXT, WAYS, WORDS, one, say
 from tests.word_counter import TOPIC
 
 if TYPE_CHECKING:

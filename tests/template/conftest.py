@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 from pytest_socket import disable_socket
 
+from tests.template.networks import Networks
 from tests.template.synth import Synth, Template, synthesize
 
-STACKS = ["Operations", "EventAggregator", "Discovery", "PubSub", "Ingest", "Consumer"]
+STACKS = [
+    *("Operations", "Network", "EventAggregator", "Discovery", "PubSub", "Ingest", "Consumer"),
+]
 
 EVERY_OPTION: dict[str, object] = {
     "stage": "prod",
@@ -19,6 +22,11 @@ EVERY_OPTION: dict[str, object] = {
     "ingest_lake_expiry_days": "730",
     "ingest_replica_bucket": "arn:aws:s3:::copies-of-the-lake",
     "ingest_replica_key": "arn:aws:kms:eu-north-1:123456789012:key/1a2b-3c4d",
+    "nat_gateway": "true",
+    "ssh_cidr": "203.0.113.7/32",
+    "ami": "ami-0abcdef1234567890",
+    "private_host": "endpoint",
+    "budget_email": "me@example.com",
 }
 
 
@@ -93,6 +101,18 @@ def ingest(stage: Synth) -> Template:
 def consumer(stage: Synth) -> Template:
     """The consumer of each stage in turn."""
     return stage.templates["Consumer"]
+
+
+@pytest.fixture
+def network(stage: Synth) -> Template:
+    """The network of each stage in turn."""
+    return stage.templates["Network"]
+
+
+@pytest.fixture(scope="session")
+def networks(tmp_path_factory: pytest.TempPathFactory) -> Networks:
+    """The network alone, with whatever settings."""
+    return Networks(tmp_path_factory.mktemp("networks"))
 
 
 @pytest.fixture(scope="session")

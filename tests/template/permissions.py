@@ -13,6 +13,15 @@ if TYPE_CHECKING:
 # What every function's role has.
 LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 TRACES = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
+# "Add Session Manager permissions to an existing IAM role", AWS Systems Manager User Guide,
+# 2026-11-21, without those for logs and keys of sessions.
+SESSION_MANAGER = {
+    "ssm:UpdateInstanceInformation",
+    "ssmmessages:CreateControlChannel",
+    "ssmmessages:CreateDataChannel",
+    "ssmmessages:OpenControlChannel",
+    "ssmmessages:OpenDataChannel",
+}
 
 
 def allowed(template: Template, function: str) -> dict[str, set[str]]:

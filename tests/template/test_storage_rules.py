@@ -6,11 +6,6 @@ from custom_resources.emptying import EMPTY_TAG
 from tests.template.synth import Template, as_list, properties, references, resources, target
 
 
-def test_every_queue_takes_messages_over_tls_only(template: Template) -> None:
-    queues = resources(template, "AWS::SQS::Queue")
-    assert tls_only(template, "AWS::SQS::QueuePolicy", "Queues") == set(queues)
-
-
 def test_a_failure_queue_keeps_messages_ten_days_longer_than_the_queue_they_come_from(
     template: Template,
 ) -> None:
@@ -72,19 +67,6 @@ def failure_queues(template: Template) -> set[str]:
     }
 
 
-def test_every_bucket_is_versioned_private_encrypted_and_reached_over_tls_only(
-    template: Template, stage_name: str
-) -> None:
-    buckets = resources(template, "AWS::S3::Bucket")
-    assert tls_only(template, "AWS::S3::BucketPolicy", "Bucket") == set(buckets)
-    for bucket in (each["Properties"] for each in buckets.values()):
-        assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
-        assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
-        [rule] = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
-        algorithm = rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"]
-        assert algorithm == ("aws:kms" if stage_name == "prod" else "AES256")
-
-
 def test_every_bucket_forgets_what_was_overwritten_and_what_was_never_finished(
     template: Template,
 ) -> None:
@@ -112,26 +94,6 @@ def test_buckets_are_emptied_with_a_dev_stack_and_never_with_a_prod_stack(
             assert any(policy in each for each in resource["DependsOn"])
 
 
-def test_every_topic_takes_messages_over_tls_only(template: Template) -> None:
-    topics = set(resources(template, "AWS::SNS::Topic"))
-    assert tls_only(template, "AWS::SNS::TopicPolicy", "Topics") == topics
-
-
-def test_what_a_topic_cannot_hand_over_and_what_its_function_fails_on_end_in_a_queue(
-    template: Template,
-) -> None:
-    ends = {f"<{logical_id}.Arn>" for logical_id in failure_queues(template)}
-    destinations = {
-        target(config["FunctionName"]).strip("<>"): config["DestinationConfig"]["OnFailure"]
-        for config in properties(template, "AWS::Lambda::EventInvokeConfig")
-    }
-    for subscription in properties(template, "AWS::SNS::Subscription"):
-        if subscription["Protocol"] == "lambda":
-            assert target(subscription["RedrivePolicy"]["deadLetterTargetArn"]) in ends
-            function = target(subscription["Endpoint"]).strip("<>").removesuffix(".Arn")
-            assert target(destinations[function]["Destination"]) in ends
-
-
 def tls_only(template: Template, kind: str, applies_to: str) -> set[str]:
     """Return the logical ids that policies of `kind` protect from unencrypted calls."""
     return {
@@ -143,26 +105,3 @@ def tls_only(template: Template, kind: str, applies_to: str) -> set[str]:
         and statement.get("Principal") in ("*", {"AWS": "*"})
         and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     }
-
-
-def test_every_failure_queue_has_an_alarm_on_what_waits_in_it(template: Template) -> None:
-    watched = {
-        target(dimension["Value"])
-        for alarm in properties(template, "AWS::CloudWatch::Alarm")
-        if alarm.get("MetricName") == "ApproximateNumberOfMessagesVisible"
-        for dimension in alarm["Dimensions"]
-    }
-    assert watched == {f"<{logical_id}.QueueName>" for logical_id in failure_queues(template)}
-
-
-def test_every_queue_that_is_consumed_has_an_alarm_on_its_oldest_message(
-    template: Template,
-) -> None:
-    watched = {
-        target(dimension["Value"])
-        for alarm in properties(template, "AWS::CloudWatch::Alarm")
-        if alarm.get("MetricName") == "ApproximateAgeOfOldestMessage"
-        for dimension in alarm["Dimensions"]
-    }
-    consumed = set(resources(template, "AWS::SQS::Queue")) - failure_queues(template)
-    assert watched == {f"<{logical_id}.QueueName>" for logical_id in consumed}

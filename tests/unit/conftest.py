@@ -13,6 +13,8 @@ from pytest_socket import disable_socket
 from shared import clients
 from tests.consumer import consumer  # noqa: F401 - a fixture
 from tests.ingest import ingest  # noqa: F401 - a fixture
+from tests.unit.accounts import amazon, home  # noqa: F401 - fixtures
+from tests.unit.answering import formation  # noqa: F401 - a fixture
 from tests.unit.aws import Aws
 from tests.word_counter import words  # noqa: F401 - a fixture
 

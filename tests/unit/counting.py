@@ -11,9 +11,9 @@ from shared.times import rfc3339
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from proofs.fakes.dynamodb import FakeDynamoDB
     from shared.exactly_once import Result
     from shared.transactions import Tries
-    from tests.fakes.dynamodb import FakeDynamoDB
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 TABLES = Tables(processed="processed", summaries="summaries")

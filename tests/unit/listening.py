@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from odyssey_cli.flows.discovery import listen
 from odyssey_cli.flows.discovery.inbox import VISIBILITY
 from odyssey_cli.flows.discovery.listen import Seen, Service, Stop, Totals
+from proofs.fakes.dynamodb import Call, FakeDynamoDB
+from proofs.fakes.s3 import OWNER, FakeS3
+from proofs.fakes.sqs import FakeSQS
 from tests.discovery import item, item_id, submission, updated
-from tests.fakes.dynamodb import Call, FakeDynamoDB
-from tests.fakes.s3 import OWNER, FakeS3
-from tests.fakes.sqs import FakeSQS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from event_aggregator.aggregation import MARKER_DAYS, Tables, count
+from proofs.fakes.dynamodb import Call, FakeDynamoDB
 from shared.times import rfc3339
-from tests.fakes.dynamodb import Call, FakeDynamoDB
 from tests.unit.aws import Aws, make_table
 from tests.unit.counting import (
     NOON,

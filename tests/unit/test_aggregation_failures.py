@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
-from tests.fakes import faults
-from tests.fakes.dynamodb import Call, FakeDynamoDB, cancellation, refusal
+from proofs.fakes import faults
+from proofs.fakes.dynamodb import Call, FakeDynamoDB, cancellation, refusal
 from tests.unit.counting import (
     counted,
     counts,

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from event_aggregator import aggregator, settings
+from proofs.fakes.dynamodb import Call, FakeDynamoDB, cancellation, refusal
+from proofs.fakes.sqs import FakeSQS
 from shared import clients
 from tests.builders import FakeContext, stored_event, stream_batch
-from tests.fakes.dynamodb import Call, FakeDynamoDB, cancellation, refusal
-from tests.fakes.sqs import FakeSQS
 
 if TYPE_CHECKING:
     import io

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from botocore import exceptions
 
+from proofs.fakes.dynamodb import refusal
 from shared.aws_errors import passes
-from tests.fakes.dynamodb import refusal
 
 ENDPOINT: Any = {"endpoint_url": "https://aws"}
 PASSING: dict[str, Exception] = {

@@ -14,6 +14,7 @@ DAYS: list[tuple[Any, int | None]] = [
     *[(0, None), ("0", None), ("never", None), ("", None), (None, None)],
     *[("1", 1), (1, 1), ("3650", 3_650), (3_650, 3_650)],
 ]
+NOTHING: list[Any] = ["", [], None]
 GOOD: list[tuple[str, Any, Any]] = [
     ("stage", "dev", "dev"),
     ("stage", "prod", "prod"),
@@ -61,6 +62,27 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("ingest_replica_bucket", None, None),
     ("ingest_replica_key", "", None),
     ("ingest_replica_key", None, None),
+    ("vpc_cidr", "192.168.7.0/24", "192.168.7.0/24"),
+    *[("vpc_zones", value, zones) for value, zones in ((1, 1), ("1", 1), (2, 2), ("2", 2))],
+    *[(name, value, ()) for name in ("public_cidrs", "private_cidrs") for value in NOTHING],
+    *[
+        (name, value, ("10.0.128.0/20", "10.0.144.0/20"))
+        for name in ("public_cidrs", "private_cidrs")
+        for value in (
+            "10.0.128.0/20,10.0.144.0/20",
+            "10.0.128.0/20, 10.0.144.0/20",
+            ["10.0.128.0/20", "10.0.144.0/20"],
+        )
+    ],
+    *[("nat_gateway", value, True) for value in (True, "true")],
+    *[("nat_gateway", value, False) for value in (False, "false")],
+    *[("ssh_cidr", value, value) for value in ("203.0.113.7/32", "203.0.113.0/24")],
+    *[(name, value, None) for name in ("ssh_cidr", "ami", "budget_email") for value in ("", None)],
+    *[("ami", value, value) for value in ("ami-0abcdef1234567890", "ami-1a2b3c4d", "latest")],
+    *[("private_host", value, value) for value in ("none", "endpoint", "jump")],
+    ("budget_email", "åsa@example.com", "åsa@example.com"),
+    *[("budget_usd", value, 1) for value in (1, "1")],
+    *[("budget_usd", value, 1_000_000) for value in (1_000_000, "1000000")],
 ]
 REPLICA = {
     "stage": "prod",
@@ -76,6 +98,7 @@ NO_ARNS: list[object] = [
     "arn:aws:kms:eu-north-1:1234:key/1a2b",
 ]
 NO_ADDRESSES: list[object] = ["me", "me@", "@x.org", "a b@x.org", "me@x", 1, ["a@b.c"]]
+NO_TEXTS: list[object] = [None, 1, 10.0, True, ["10.0.0.0/16"], {}]
 BAD: list[tuple[str, Any]] = [
     *[("stage", value) for value in ("", "Dev", "production", " dev", None, 1, ["dev"])],
     *[("architecture", value) for value in ("", "arm", "x86-64", "amd64", None, True)],
@@ -115,7 +138,37 @@ BAD: list[tuple[str, Any]] = [
     *[("consumer_bus", value) for value in ("a b", "åsa", "x" * 257, "x\n", 1, True, ["x"])],
     *[("ingest_replica_bucket", value) for value in (*NO_ARNS, REPLICA["ingest_replica_key"])],
     *[("ingest_replica_key", value) for value in (*NO_ARNS, REPLICA["ingest_replica_bucket"])],
+    *[("vpc_cidr", value) for value in NO_TEXTS],
+    *[("vpc_zones", value) for value in ("", 0, "0", 3, "3", -1, 1.0, "two", True, None, [2])],
+    *[
+        (name, value)
+        for name in ("public_cidrs", "private_cidrs")
+        for value in ('["10.0.128.0/20"]', ",", "10.0.128.0/20,", ["a", "a"], ["a", 1], 1, True)
+    ],
+    *[("nat_gateway", value) for value in ("", "True", "yes", "0", 0, 1, None, ())],
+    *[
+        ("ami", value)
+        for value in (
+            *("ami-", "ami-0abcdef123456789", "ami-0abcdef12345678901", "ami-0ABCDEF1234567890"),
+            *(
+                "ami-1a2b3c4",
+                "Latest",
+                "newest",
+                " latest",
+                "ami-1a2b3c4d\n",
+                "i-1a2b3c4d",
+                1,
+                True,
+            ),
+            ["latest"],
+        )
+    ],
+    *[("private_host", value) for value in ("", "Jump", "public", "true", True, False, None, 1)],
+    *[("budget_email", value) for value in NO_ADDRESSES],
+    *[("budget_usd", value) for value in ("", 0, -1, 1_000_001, "13.5", 13.5, "$13", True, None)],
 ]
+# Its texts say why, and are those of tests/unit/test_ssh_source.py.
+BAD_SSH: list[Any] = ["0.0.0.0/0", "203.0.0.0/16", "10.0.0.1/32", "::/0", "mine", 1, True, ["a"]]
 
 
 @pytest.mark.parametrize(("name", "value", "expected"), GOOD)
@@ -135,9 +188,17 @@ def test_a_bad_value_fails_with_the_option_and_the_value(name: str, value: objec
     assert str(error.value).endswith(".")
 
 
+@pytest.mark.parametrize("value", BAD_SSH)
+def test_from_where_ssh_is_allowed_is_checked_and_the_option_named(value: object) -> None:
+    with pytest.raises(ConfigError) as error:
+        Config.from_context({"ssh_cidr": value})
+    assert str(error.value).startswith("ssh_cidr: ")
+    assert str(value) in str(error.value)
+
+
 def test_every_option_is_tested_here() -> None:
     names = {field.name for field in fields(Config)}
-    assert names == {name for name, *_ in GOOD} == {name for name, _ in BAD}
+    assert names == {name for name, *_ in GOOD} == {"ssh_cidr", *(name for name, _ in BAD)}
 
 
 def test_without_context_the_defaults_are_safe_and_cheap() -> None:
@@ -147,6 +208,10 @@ def test_without_context_the_defaults_are_safe_and_cheap() -> None:
     # Nothing that somebody keeps is deleted.
     assert DEFAULTS.ingest_event_ttl_days is DEFAULTS.ingest_lake_expiry_days is None
     assert DEFAULTS.ingest_lake_glacier_days == 90
+    # Nothing is open, and nothing is paid for by the hour but a small host and its address.
+    assert DEFAULTS.ssh_cidr is DEFAULTS.ami is DEFAULTS.budget_email is None
+    assert (DEFAULTS.nat_gateway, DEFAULTS.private_host, DEFAULTS.budget_usd) == (False, "none", 13)
+    assert (DEFAULTS.vpc_cidr, DEFAULTS.vpc_zones) == ("10.0.0.0/16", 2)
 
 
 def test_only_prod_is_prod() -> None:
@@ -165,6 +230,9 @@ def test_only_prod_is_prod() -> None:
         ("aggregator_ttl_days", "aggregator_event_ttl_days"),
         ("lake_expiry_days", "ingest_lake_expiry_days"),
         ("consumer-bus", "consumer_bus"),
+        ("ssh-cidr", "ssh_cidr"),
+        ("nat_gateways", "nat_gateway"),
+        ("privatehost", "private_host"),
     ],
 )
 def test_an_unknown_option_suggests_the_one_that_was_meant(wrong: str, right: str) -> None:
@@ -226,6 +294,36 @@ def test_objects_cannot_be_deleted_before_they_have_moved(context: dict[str, Any
         f"ingest_lake_expiry_days={context['ingest_lake_expiry_days']} is not more than "
     )
     assert "ingest_lake_glacier_days=never" in str(error.value)
+
+
+def test_the_addresses_of_the_network_come_from_its_options() -> None:
+    config = Config.from_context(
+        {"vpc_cidr": "192.168.0.0/16", "vpc_zones": "1", "private_cidrs": "192.168.200.0/24"}
+    )
+    chosen = config.address_plan
+    assert str(chosen.vpc) == "192.168.0.0/16"
+    assert [str(each) for each in chosen.public] == ["192.168.0.0/20"]
+    assert [str(each) for each in chosen.private] == ["192.168.200.0/24"]
+
+
+@pytest.mark.parametrize(
+    ("context", "said"),
+    [
+        ({"vpc_cidr": "10.0.0.0/8"}, "a VPC has at most a /16"),
+        ({"vpc_cidr": ""}, "such as 10.0.0.0/16"),
+        ({"vpc_cidr": "10.0.0.0/26"}, "take a /24 or wider"),
+        ({"public_cidrs": "10.0.128.0/20"}, "public_cidrs names 1 CIDR blocks for 2 zones"),
+        ({"vpc_zones": "1", "public_cidrs": "10.1.0.0/20"}, "not inside of the VPC's 10.0.0.0/16"),
+        ({"vpc_zones": 1, "private_cidrs": ["10.0.0.0/24"]}, "10.0.0.0/20 and 10.0.0.0/24 overlap"),
+    ],
+)
+def test_addresses_that_do_not_fit_are_refused_before_anything_is_made(
+    context: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ConfigError) as error:
+        Config.from_context(context)
+    assert str(error.value).startswith("The network's addresses: ")
+    assert said in str(error.value)
 
 
 @pytest.mark.parametrize(

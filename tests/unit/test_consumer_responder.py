@@ -10,10 +10,10 @@ import pytest
 from boto3.dynamodb.types import TypeDeserializer
 
 from consumer import responder, settings
+from proofs.fakes.dynamodb import Call, refusal
 from shared import times
 from shared.environment import MissingVariable
 from tests.consumer import Consumer, batch, delivered, received
-from tests.fakes.dynamodb import Call, refusal
 from tests.ingest import NOON, REJECTS, TEXT, at, envelope
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from botocore.exceptions import ReadTimeoutError
 
 from consumer.responding import respond
 from consumer.tables import Tables
+from proofs.fakes.dynamodb import Call, cancellation, refusal
+from proofs.fakes.faults import cancel_next
 from shared import entity_events
 from tests.consumer import Consumer, batch
-from tests.fakes.dynamodb import Call, cancellation, refusal
-from tests.fakes.faults import cancel_next
 from tests.ingest import KINDS, NOON, at, envelope
 from tests.unit.aws import Aws, make_table
 

@@ -11,12 +11,12 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from consumer import settings, trigger
+from odyssey_cli.fuzz.hostile_json import BAD, NOT_CARRIED, NOT_JSON
+from proofs.fakes.dynamodb import Call, refusal
 from shared import times
 from shared.environment import MissingVariable
 from tests.consumer import QUEUE, Consumer, post_events, wanted
-from tests.fakes.dynamodb import Call, refusal
 from tests.ingest import KINDS, NOON, TEXT, at
-from tests.unit.test_strict_json import BAD, NOT_CARRIED, NOT_JSON
 
 if TYPE_CHECKING:
     import io

@@ -21,6 +21,7 @@ from local_cloud.delivery import (
 )
 from local_cloud.queue_delivery import QueueSettings
 from local_cloud.redelivery import PretendClock, StillFailingError, deliver, deliver_messages
+from proofs.fakes.faults import Crash
 from tests.conformance.sources import (
     failures,
     message,
@@ -30,7 +31,6 @@ from tests.conformance.sources import (
     record,
     sequence,
 )
-from tests.fakes.faults import Crash
 
 BATCH = Batch((Record("1", 0, {}), Record("2", 0, {})))
 

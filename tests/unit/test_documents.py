@@ -14,8 +14,8 @@ import pytest
 from odyssey_cli.errors import OdysseyError
 from odyssey_cli.flows.discovery import documents
 from odyssey_cli.flows.discovery.documents import Document, NotADocument, Wanted, names, write
+from proofs.fakes.faults import Crash
 from tests.discovery import TEXT, item, item_id, submission
-from tests.fakes.faults import Crash
 
 if TYPE_CHECKING:
     from collections.abc import Callable

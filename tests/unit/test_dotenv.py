@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The current folder, and an environment that is put back."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(dotenv, "PROJECT", tmp_path / ".env")
     before = dict(os.environ)
     yield tmp_path
     os.environ.clear()
@@ -171,3 +173,123 @@ def test_discoverys_commands_find_their_settings_in_the_file(
     monkeypatch.setattr(settings, "for_service", stop)
     CliRunner().invoke(app, ["discovery", "listen"])
     assert found == ["from the file"]
+
+
+ENV = Path(".env")
+ACCOUNT = "111122223333"
+
+
+def test_settings_are_kept_among_those_of_others(folder: Path) -> None:
+    # GIVEN a file with comments, an old value twice, Windows line ends, a text over two lines that
+    # looks like a setting, and what is not UTF-8
+    ENV.write_bytes(
+        b"# mine\r\nDISCOVERY_TABLE=t # why\r\n\nODYSSEY_PROFILE=old\nexport NAME='two\n"
+        b"ODYSSEY_ACCOUNT=not this'\nODYSSEY_PROFILE=older\n\xe9=\xff\nlast=1"
+    )
+    ENV.chmod(0o640)
+
+    # WHEN
+    dotenv.keep({"ODYSSEY_PROFILE": "new", "ODYSSEY_ACCOUNT": ACCOUNT})
+
+    # THEN
+    assert ENV.read_bytes() == (
+        b"# mine\r\nDISCOVERY_TABLE=t # why\r\n\nODYSSEY_PROFILE=new\nexport NAME='two\n"
+        b"ODYSSEY_ACCOUNT=not this'\n\xe9=\xff\nlast=1\nODYSSEY_ACCOUNT=111122223333\n"
+    )
+    assert ENV.stat().st_mode & 0o777 == 0o640
+    assert [each.name for each in Path().iterdir()] == [".env"]
+
+    # WHEN they are forgotten
+    dotenv.keep({"ODYSSEY_PROFILE": None, "ODYSSEY_ACCOUNT": None})
+
+    # THEN everything else is still there
+    assert ENV.read_bytes() == (
+        b"# mine\r\nDISCOVERY_TABLE=t # why\r\n\nexport NAME='two\n"
+        b"ODYSSEY_ACCOUNT=not this'\n\xe9=\xff\nlast=1\n"
+    )
+
+
+def test_a_new_file_is_for_its_owner_only(folder: Path) -> None:
+    dotenv.keep({"ODYSSEY_PROFILE": "mine"})
+    assert ENV.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "name", ["mine", "my sso", "a#b", 'it\'s "x"', "back\\slash\\", "é=ü", "$HOME"]
+)
+def test_whatever_a_profile_is_called_it_is_read_as_it_was_kept(folder: Path, name: str) -> None:
+    dotenv.keep({"ODYSSEY_PROFILE": name, "ODYSSEY_ACCOUNT": ACCOUNT})
+    assert dotenv.values("ODYSSEY_") == {"ODYSSEY_PROFILE": name, "ODYSSEY_ACCOUNT": ACCOUNT}
+
+
+def test_a_link_stays_a_link(folder: Path) -> None:
+    (folder / "settings").write_text("A=1\n")
+    ENV.symlink_to(folder / "settings")
+    dotenv.keep({"ODYSSEY_PROFILE": "mine"})
+    assert ENV.is_symlink()
+    assert (folder / "settings").read_text() == "A=1\nODYSSEY_PROFILE=mine\n"
+
+
+def test_a_file_that_cannot_be_replaced_stays_as_it_was(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a disk that is full when the new file is to take the old one's place
+    def refuse(_self: Path, _target: object) -> Path:
+        raise OSError(28, "No space left on device")
+
+    ENV.write_text("A=1\n")
+    monkeypatch.setattr(Path, "replace", refuse)
+
+    # WHEN
+    with pytest.raises(OdysseyError, match=r"\.env cannot be written: .*No space"):
+        dotenv.keep({"ODYSSEY_PROFILE": "mine"})
+
+    # THEN
+    assert ENV.read_text() == "A=1\n"
+    assert [each.name for each in Path().iterdir()] == [".env"]
+
+
+def git(*arguments: str) -> None:
+    subprocess.run(["git", *arguments], check=True, capture_output=True)
+
+
+def test_a_file_that_git_would_share_is_not_written(folder: Path) -> None:
+    # GIVEN a repository that does not ignore it
+    git("init", "--quiet")
+    with pytest.raises(OdysseyError, match=r"git does not ignore \.env"):
+        dotenv.keep({"ODYSSEY_PROFILE": "mine"})
+    assert not ENV.exists()
+
+    # GIVEN one that does, but tracks it all the same
+    Path(".gitignore").write_text("/.env\n")
+    ENV.write_text("A=1\n")
+    git("add", "--force", ".env")
+    with pytest.raises(OdysseyError, match=r"git tracks \.env") as refused:
+        dotenv.keep({"ODYSSEY_PROFILE": "mine"})
+    assert "git rm --cached .env" in refused.value.remedy
+    assert ENV.read_text() == "A=1\n"
+
+    # WHEN it has done what it was told
+    git("rm", "--quiet", "--cached", ".env")
+
+    # THEN it is written, and so it is without a git
+    dotenv.keep({"ODYSSEY_PROFILE": "mine"})
+    assert ENV.read_text() == "A=1\nODYSSEY_PROFILE=mine\n"
+
+
+def test_a_file_in_a_repository_that_git_does_not_trust_is_not_written(folder: Path) -> None:
+    # GIVEN what git takes for no repository, but somebody else for one
+    Path(".git").write_text("gitdir: gone\n")
+
+    # THEN
+    with pytest.raises(OdysseyError, match=r"git does not say whether it tracks \.env: fatal:"):
+        dotenv.keep({"ODYSSEY_PROFILE": "mine"})
+    assert not ENV.exists()
+
+
+def test_without_a_git_program_the_file_is_written(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(folder))
+    dotenv.keep({"ODYSSEY_PROFILE": "mine"})
+    assert ENV.read_text() == "ODYSSEY_PROFILE=mine\n"

@@ -2,52 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
-from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import urllib3
 
 from custom_resources import empty_bucket
 from custom_resources.emptying import EMPTY_TAG, empty
+from proofs.fakes.dynamodb import Call, FakeDynamoDB, refusal
+from proofs.fakes.s3 import FakeS3
 from shared import clients
 from tests.builders import FakeContext
-from tests.fakes.dynamodb import Call, FakeDynamoDB, refusal
-from tests.fakes.s3 import FakeS3
+from tests.unit.answering import asked, identity
 
-URL = "https://cloudformation-custom-resource-response.s3.amazonaws.com/a?signature=b"
-REQUEST = {
-    "StackId": "arn:aws:cloudformation:us-east-1:123456789012:stack/Discovery/guid",
-    "RequestId": "unique id for this request",
-    "LogicalResourceId": "FilesEmpty",
-    "ResourceType": "Custom::EmptyBucket",
-    "ResponseURL": URL,
-    "ResourceProperties": {"ServiceToken": "arn", "Bucket": "files"},
-}
-
-
-@dataclass
-class CloudFormation:
-    """What takes the answers, in place of urllib3's connections."""
-
-    status: int = 200
-    answers: list[dict[str, Any]] = field(default_factory=list)
-
-    def request(self, method: str, url: str, *, body: str, headers: dict[str, str]) -> Any:
-        assert (method, url, headers) == ("PUT", URL, {"content-type": ""})
-        self.answers.append(json.loads(body))
-        # "Custom resource response objects": the most that an answer may have.
-        assert len(body.encode()) <= 4_096
-        return SimpleNamespace(status=self.status)
-
-
-@pytest.fixture
-def formation(monkeypatch: pytest.MonkeyPatch) -> CloudFormation:
-    made = CloudFormation()
-    monkeypatch.setattr(urllib3, "PoolManager", lambda: made)
-    return made
+if TYPE_CHECKING:
+    from tests.unit.answering import CloudFormation
 
 
 @pytest.fixture
@@ -63,10 +31,13 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> FakeS3:
     return client
 
 
+def request(request_type: str) -> dict[str, Any]:
+    return asked(request_type, "Custom::EmptyBucket", "FilesEmpty", Bucket="files")
+
+
 def handle(request_type: str, **changes: Any) -> None:
     """Let the function handle a request, in a context with `changes`."""
-    event = {**REQUEST, "RequestType": request_type}
-    empty_bucket.handler(event, FakeContext(**changes))  # type: ignore[arg-type]
+    empty_bucket.handler(request(request_type), FakeContext(**changes))  # type: ignore[arg-type]
 
 
 def left(s3: FakeS3, bucket: str = "files") -> int:
@@ -87,9 +58,8 @@ def test_a_deletion_leaves_no_version_and_no_delete_marker(
 
 def test_the_answer_has_the_documented_fields(s3: FakeS3, formation: CloudFormation) -> None:
     handle("Delete")
-    names = ("StackId", "RequestId", "LogicalResourceId")
     assert formation.answers == [
-        {name: REQUEST[name] for name in names}
+        identity(request("Delete"))
         | {"Status": "SUCCESS", "Reason": "", "PhysicalResourceId": "files"}
     ]
 

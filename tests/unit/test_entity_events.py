@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from proofs.fakes.sizes import LARGEST_ITEM, LARGEST_TRANSACTION, item_size
 from shared import entity_events, queues, strict_json
 from shared.entity_events import TooLarge
 from shared.rejects import Unprocessable
-from tests.fakes.sizes import LARGEST_ITEM, LARGEST_TRANSACTION, item_size
 from tests.ingest import NOON, TEXT, at, envelope, event
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ import pytest
 
 from event_aggregator import events
 from event_aggregator.events import Event, Receipt, make_event, store
+from proofs.fakes.dynamodb import FakeDynamoDB
 from shared import strict_json
 from shared.problems import Problem
 from shared.times import rfc3339
-from tests.fakes.dynamodb import FakeDynamoDB
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from proofs.fakes.dynamodb import Call, FakeDynamoDB, cancellation, refusal
+from proofs.fakes.faults import cancel_next
 from shared.exactly_once import ExactlyOnce, Markers, Result
 from shared.transactions import Contended
-from tests.fakes.dynamodb import Call, FakeDynamoDB, cancellation, refusal
-from tests.fakes.faults import cancel_next
 from tests.ingest import NOON
 
 if TYPE_CHECKING:

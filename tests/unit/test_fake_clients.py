@@ -10,10 +10,10 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.fakes.dynamodb import FakeDynamoDB
-from tests.fakes.expressions import UnknownExpressionError
-from tests.fakes.s3 import FakeS3
-from tests.fakes.sqs import FakeSQS
+from proofs.fakes.dynamodb import FakeDynamoDB
+from proofs.fakes.expressions import UnknownExpressionError
+from proofs.fakes.s3 import FakeS3
+from proofs.fakes.sqs import FakeSQS
 from tests.unit.aws import Aws, make_table
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError, ParamValidationError
 
-from tests.fakes import faults
-from tests.fakes.dynamodb import FakeDynamoDB, refusal
-from tests.fakes.expressions import UnknownExpressionError, holds, updated
+from proofs.fakes import faults
+from proofs.fakes.dynamodb import FakeDynamoDB, refusal
+from proofs.fakes.expressions import UnknownExpressionError, holds, updated
 from tests.unit.aws import Aws, make_table
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from ingest import storing
-from tests.fakes.dynamodb import FakeDynamoDB
-from tests.fakes.events import FakeEvents
-from tests.fakes.sizes import item_size
-from tests.fakes.sqs import FakeSQS
+from proofs.fakes.dynamodb import FakeDynamoDB
+from proofs.fakes.events import FakeEvents
+from proofs.fakes.sizes import item_size
+from proofs.fakes.sqs import FakeSQS
 from tests.ingest import NOON, Ingest, envelope, messages
 
 if TYPE_CHECKING:

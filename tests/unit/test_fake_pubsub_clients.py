@@ -8,10 +8,10 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.fakes.dynamodb import FakeDynamoDB
-from tests.fakes.faults import Death
-from tests.fakes.secrets import FakeSecretsManager
-from tests.fakes.sns import MAX_BYTES, FakeSNS
+from proofs.fakes.dynamodb import FakeDynamoDB
+from proofs.fakes.faults import Death
+from proofs.fakes.secrets import FakeSecretsManager
+from proofs.fakes.sns import MAX_BYTES, FakeSNS
 from tests.unit.aws import Aws, make_table
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from botocore.exceptions import ReadTimeoutError
 
 from ingest import emitter, settings
 from local_cloud.event_delivery import entry_size
+from proofs.fakes.dynamodb import Call, refusal
 from shared.environment import MissingVariable
-from tests.fakes.dynamodb import Call, refusal
 from tests.ingest import BUS, TEXT, Ingest, envelope, event, inserted, sent
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.fakes.dynamodb import Call, refusal
+from proofs.fakes.dynamodb import Call, refusal
 from tests.unit.test_ingest_emitter import chunks, counts, ids, numbered
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from odyssey_cli.flows.ingest import generate
 from odyssey_cli.flows.ingest.events import make
 from odyssey_cli.flows.ingest.generate import Report, Stop, send
 from odyssey_cli.flows.ingest.senders import Sent, ToQueue, ToStream
-from tests.fakes.dynamodb import FakeDynamoDB, refusal
-from tests.fakes.sqs import FakeSQS
+from proofs.fakes.dynamodb import FakeDynamoDB, refusal
+from proofs.fakes.sqs import FakeSQS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

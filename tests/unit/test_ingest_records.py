@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from ingest.records import Record
+from odyssey_cli.fuzz.hostile_json import BAD
 from shared.rejects import Unprocessable
 from tests.ingest import NOON, STREAM, TEXT, as_bytes, at, fields, put
-from tests.unit.test_strict_json import BAD
 
 LARGEST = 200_000
 

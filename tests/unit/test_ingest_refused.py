@@ -11,10 +11,10 @@ from botocore.exceptions import ReadTimeoutError
 
 from ingest import transformer
 from ingest.records import Record
-from tests.fakes.dynamodb import Call, refusal
+from odyssey_cli.fuzz.hostile_json import BAD
+from proofs.fakes.dynamodb import Call, refusal
 from tests.ingest import QUEUE, REJECTS, STREAM, Ingest, buffer, fields, lines, put, results
 from tests.unit.test_ingest_records import WRONG
-from tests.unit.test_strict_json import BAD
 
 if TYPE_CHECKING:
     import io

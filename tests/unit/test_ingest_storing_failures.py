@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
+from proofs.fakes.dynamodb import Call, cancellation, refusal
+from proofs.fakes.faults import cancel_next
 from shared import strict_json
-from tests.fakes.dynamodb import Call, cancellation, refusal
-from tests.fakes.faults import cancel_next
 from tests.ingest import REJECTS, Ingest, envelope, event, messages, sent
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from odyssey_cli.flows.discovery.listen import Seen, Stop
+from proofs.fakes.dynamodb import Call, refusal
 from tests.discovery import item, item_id, submission, updated, uploaded
-from tests.fakes.dynamodb import Call, refusal
 from tests.unit.listening import FILE, Listening, ids, is_hold, raises, when
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from odyssey_cli.console import CONTROL
 from odyssey_cli.errors import OdysseyError
 from odyssey_cli.flows.discovery import settings
 from odyssey_cli.flows.discovery.listen import NotSaved, Service
+from proofs.fakes.dynamodb import refusal
 from tests.discovery import item, item_id, submission, updated
-from tests.fakes.dynamodb import refusal
 from tests.unit.listening import FILE, Listening, raises, when
 
 if TYPE_CHECKING:

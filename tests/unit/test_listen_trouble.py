@@ -16,8 +16,8 @@ from botocore.exceptions import (
 
 from odyssey_cli.flows.discovery.documents import MAX_BYTES
 from odyssey_cli.flows.discovery.listen import Interrupted, Stop
+from proofs.fakes.dynamodb import Call, refusal
 from tests.discovery import item_id, submission, updated
-from tests.fakes.dynamodb import Call, refusal
 from tests.unit.listening import Listening, ids, is_hold, raises, when
 
 if TYPE_CHECKING:

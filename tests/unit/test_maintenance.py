@@ -4,14 +4,18 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from odyssey_cli import paths
+from odyssey_cli.account import Bootstrap, Caller, Finding, Report
+from odyssey_cli.account_trouble import Choice
 from odyssey_cli.commands import maintenance
 from odyssey_cli.commands.maintenance import (
     AwsFacts,
@@ -27,13 +31,19 @@ from odyssey_cli.commands.maintenance import (
 )
 
 OK, WARN, FAIL, SKIPPED = Verdict.OK, Verdict.WARN, Verdict.FAIL, Verdict.SKIPPED
-READY = AwsFacts(
+KNOWN = Report(
+    choice=Choice("me", "AWS_PROFILE"),
     region="eu-north-1",
-    account="111122223333",
-    caller="arn:aws:iam::111122223333:user/me",
-    bootstrap="30",
-    session_manager="/usr/bin/session-manager-plugin",
+    caller=Caller("111122223333", "arn:aws:iam::111122223333:user/me"),
+    bootstrap=Bootstrap("CREATE_COMPLETE", "30"),
 )
+READY = AwsFacts(KNOWN, "/usr/bin/session-manager-plugin")
+
+
+def but(kind: str, **changed: Any) -> AwsFacts:
+    """Facts in which one thing is not right."""
+    finding = Finding(kind, "What is wrong.", "What mends it.")
+    return AwsFacts(replace(KNOWN, findings=(finding,), **changed))
 
 
 @pytest.mark.parametrize(
@@ -72,21 +82,25 @@ def test_the_holder_of_the_port_is_named() -> None:
 @pytest.mark.parametrize(
     ("facts", "name", "verdict"),
     [
-        (AwsFacts(), "AWS credentials", FAIL),
-        (AwsFacts(), "AWS account", SKIPPED),
-        (AwsFacts(), "AWS region", FAIL),
-        (AwsFacts(), "CDK bootstrap", SKIPPED),
-        (AwsFacts(), "session-manager-plugin", WARN),
-        (AwsFacts(region="a", account="1", expected_account="2"), "AWS account", FAIL),
-        (AwsFacts(region="a", account="1", expected_account="1"), "AWS account", OK),
-        (AwsFacts(region="a", account="1"), "CDK bootstrap", FAIL),
-        (AwsFacts(region="a", account="1", bootstrap="5"), "CDK bootstrap", FAIL),
-        (AwsFacts(region="a", account="1", bootstrap="6"), "CDK bootstrap", OK),
+        (but("credentials", caller=None), "AWS credentials", FAIL),
+        (but("credentials", caller=None), "AWS account", SKIPPED),
+        (but("credentials", caller=None, region=None), "AWS region", SKIPPED),
+        (but("credentials", caller=None, bootstrap=None), "CDK bootstrap", SKIPPED),
+        (but("credentials"), "session-manager-plugin", WARN),
+        (but("root"), "AWS credentials", FAIL),
+        (but("account"), "AWS account", FAIL),
+        (but("account"), "AWS credentials", OK),
+        (but("region", region=None), "AWS region", FAIL),
+        (but("region", region=None, bootstrap=None), "CDK bootstrap", SKIPPED),
+        (but("bootstrap"), "CDK bootstrap", FAIL),
+        (but("bootstrap"), "AWS account", OK),
     ],
 )
 def test_each_need_of_aws_is_judged_by_itself(facts: AwsFacts, name: str, verdict: Verdict) -> None:
     (check,) = [check for check in check_aws(facts) if check.name == name]
     assert check.verdict is verdict
+    if verdict is FAIL:
+        assert (check.detail, check.mend) == ("What is wrong.", "What mends it.")
 
 
 def test_an_account_that_is_ready_passes_every_check() -> None:

@@ -11,11 +11,12 @@ import pytest
 from boto3.dynamodb.types import TypeDeserializer
 
 from event_aggregator import producer, settings
+from odyssey_cli.fuzz.hostile_json import BAD, BAD_CONTENT_TYPES, NOT_CARRIED, NOT_JSON
 from shared import times
 from tests.builders import FakeContext, trigger
 from tests.unit.aws import Aws, make_table
 from tests.unit.test_requests import object_of
-from tests.unit.test_strict_json import BAD, GOOD, NOT_CARRIED, NOT_JSON
+from tests.unit.test_strict_json import GOOD
 
 if TYPE_CHECKING:
     import io
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 TEXT = "Åsa café 😀 R&D C# 1+1 50% a;b %41"
 KIB_64 = 64 * 1024
-BAD_CONTENT_TYPES = [None, "", "text/plain", "application/x-www-form-urlencoded"]
 HOSTILE: dict[str, dict[str, Any]] = {
     **{f"body: {name}": trigger(body) for name, body in BAD.items()},
     **{f"text: {name}": trigger(body.decode()) for name, body in (NOT_JSON | NOT_CARRIED).items()},

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.fakes import faults
-from tests.pubsub import curl, mention, say, slash, webhook
+from proofs.fakes import faults
+from proofs.pubsub_shapes import curl, mention, say, slash, webhook
 
 if TYPE_CHECKING:
     from tests.word_counter import WordCounter

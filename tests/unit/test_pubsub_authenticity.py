@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.pubsub import (
+from proofs.pubsub_shapes import (
     API_TOKEN,
     FORM,
     JSON,

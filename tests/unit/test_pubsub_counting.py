@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from proofs.fakes import faults
+from proofs.fakes.dynamodb import Call, FakeDynamoDB, cancellation
+from proofs.fakes.sns import FakeSNS
+from proofs.pubsub_shapes import NOON, TEXT, WORDS, curl
 from pubsub import leaderboard
 from pubsub.counting import COUNTER, MULTIPLIER, Count, chunks
 from pubsub.deliveries import Delivery
@@ -17,10 +21,6 @@ from pubsub.saying import Desk
 from pubsub.tables import Tables
 from pubsub.words import Word
 from shared.transactions import Contended
-from tests.fakes import faults
-from tests.fakes.dynamodb import Call, FakeDynamoDB, cancellation
-from tests.fakes.sns import FakeSNS
-from tests.pubsub import NOON, TEXT, WORDS, curl
 from tests.unit.aws import make_table
 from tests.word_counter import TOPIC
 

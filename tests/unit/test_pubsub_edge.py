@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.pubsub import (
+from odyssey_cli.fuzz.hostile_json import BAD, BAD_CONTENT_TYPES, NOT_CARRIED, NOT_JSON
+from proofs.pubsub_shapes import (
     API_TOKEN,
     FORM,
     JSON,
@@ -23,8 +24,7 @@ from tests.pubsub import (
     slash_fields,
     webhook_fields,
 )
-from tests.unit.test_producer import BAD_CONTENT_TYPES
-from tests.unit.test_strict_json import BAD, NOT_CARRIED, NOT_JSON, generated
+from tests.unit.test_strict_json import generated
 
 if TYPE_CHECKING:
     from tests.word_counter import WordCounter

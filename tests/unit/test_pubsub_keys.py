@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from tests.fakes import faults
-from tests.fakes.dynamodb import Call, refusal
-from tests.pubsub import TEXT, WORDS, Request, curl, mention, say, slash, top, webhook
+from proofs.fakes import faults
+from proofs.fakes.dynamodb import Call, refusal
+from proofs.pubsub_shapes import TEXT, WORDS, Request, curl, mention, say, slash, top, webhook
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
+from proofs.fakes import faults
+from proofs.fakes.dynamodb import Call, refusal
+from proofs.pubsub_shapes import counted, sns_record
 from pubsub import multiplier
 from pubsub.failures import NotCountable
 from shared.aws_errors import AWS_ERRORS
 from shared.transactions import Contended
-from tests.fakes import faults
-from tests.fakes.dynamodb import Call, refusal
-from tests.pubsub import counted, sns_record
 from tests.unit.test_pubsub_subscribers import ID, known
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
+from proofs.fakes.dynamodb import Call, refusal
+from proofs.pubsub_shapes import NOON, TEXT, WAYS, WORDS, say
 from shared import envelope
 from shared.aws_errors import error_code
-from tests.fakes.dynamodb import Call, refusal
-from tests.pubsub import NOON, TEXT, WAYS, WORDS, say
 from tests.word_counter import TOPIC
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from proofs.fakes.dynamodb import Call, refusal
+from proofs.pubsub_shapes import TEXT, WORDS, curl, http_request, one, top
 from pubsub.leaderboard import encoded
 from shared.environment import MissingVariable
-from tests.fakes.dynamodb import Call, refusal
-from tests.pubsub import TEXT, WORDS, curl, http_request, one, top
 
 if TYPE_CHECKING:
-    from tests.pubsub import Request
+    from proofs.pubsub_shapes import Request
     from tests.word_counter import WordCounter
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from pubsub.authenticity import default_verification_token
-from tests.fakes.dynamodb import Call, refusal
-from tests.pubsub import (
+from proofs.fakes.dynamodb import Call, refusal
+from proofs.pubsub_shapes import (
     API_TOKEN,
     SIGNING_SECRET,
     VERIFICATION_TOKEN,
@@ -21,12 +20,13 @@ from tests.pubsub import (
     top,
     webhook,
 )
+from pubsub.authenticity import default_verification_token
 from tests.word_counter import API, SLACK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.pubsub import Request
+    from proofs.pubsub_shapes import Request
     from tests.word_counter import WordCounter
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
+from proofs.fakes.dynamodb import Call, refusal
+from proofs.pubsub_shapes import WAYS, curl, say
 from shared.aws_errors import error_code
-from tests.fakes.dynamodb import Call, refusal
-from tests.pubsub import WAYS, curl, say
 from tests.unit.test_pubsub_counting import UNAVAILABLE, status_of
 from tests.word_counter import TOPIC
 

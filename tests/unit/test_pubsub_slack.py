@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.pubsub import (
+from proofs.pubsub_shapes import (
     BOT,
     FORM,
     JSON,

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from proofs.fakes.dynamodb import Call, refusal
+from proofs.pubsub_shapes import TEXT, WORDS, counted, curl, sns_event, sns_record
 from pubsub import multiplier, word_logger
 from pubsub.subscribing import NotRejected
 from shared.environment import MissingVariable
 from tests.builders import FakeContext
-from tests.fakes.dynamodb import Call, refusal
-from tests.pubsub import TEXT, WORDS, counted, curl, sns_event, sns_record
 
 if TYPE_CHECKING:
     from tests.word_counter import WordCounter

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.pubsub import webhook
+from proofs.pubsub_shapes import webhook
 
 if TYPE_CHECKING:
     from tests.word_counter import WordCounter

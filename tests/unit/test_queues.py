@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
+from proofs.fakes.dynamodb import Call, FakeDynamoDB, refusal
+from proofs.fakes.sqs import FakeSQS
 from shared import queues
 from shared.aws_errors import error_code
 from shared.queues import Message
 from tests.discovery import TEXT
-from tests.fakes.dynamodb import Call, FakeDynamoDB, refusal
-from tests.fakes.sqs import FakeSQS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

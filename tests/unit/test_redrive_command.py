@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from odyssey_cli.commands import failures as commands
 from odyssey_cli.errors import OdysseyError
 from odyssey_cli.failures import REJECTS_OUTPUT
-from tests.pubsub import counted, sns_record
+from proofs.pubsub_shapes import counted, sns_record
 from tests.unit.redriving import ACCOUNT, LOGGER, MULTIPLIER, Cloud
 
 GIVEN_UP, REJECTS = (f"https://sqs/{ACCOUNT}/{name}" for name in ("given-up", "rejects"))

@@ -167,7 +167,7 @@ def test_a_second_set_up_waits_says_so_and_finds_the_work_done(
     state.mkdir()
     steps = Steps(state)
     monkeypatch.setattr(setup, "set_up", steps)
-    first, _ = setup._lock(ignore)
+    first, _ = setup.lock(ignore)
     said: list[str] = []
     waiting = threading.Event()
 
@@ -255,7 +255,7 @@ def test_abandoning_ends_a_tool_with_its_children_and_starts_no_more(
 def test_a_tool_keeps_the_lock_when_set_up_itself_is_killed(state: Path) -> None:
     # GIVEN
     state.mkdir()
-    lock, _ = setup._lock(ignore)
+    lock, _ = setup.lock(ignore)
     holder = subprocess.Popen(["sleep", "60"], pass_fds=[lock])
 
     # WHEN
@@ -263,7 +263,7 @@ def test_a_tool_keeps_the_lock_when_set_up_itself_is_killed(state: Path) -> None
 
     # THEN
     waited = threading.Event()
-    second = threading.Thread(target=setup._lock, args=(lambda _line: waited.set(),))
+    second = threading.Thread(target=setup.lock, args=(lambda _line: waited.set(),))
     second.start()
     assert waited.wait(5)
     holder.kill()

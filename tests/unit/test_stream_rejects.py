@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from proofs.fakes.dynamodb import Call, FakeDynamoDB, refusal
+from proofs.fakes.sqs import FakeSQS
 from shared import rejects, stream_rejects
 from shared.rejects import Reject
-from tests.fakes.dynamodb import Call, FakeDynamoDB, refusal
-from tests.fakes.sqs import FakeSQS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

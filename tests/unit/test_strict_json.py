@@ -12,6 +12,7 @@ from decimal import Decimal
 import pytest
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
+from odyssey_cli.fuzz.hostile_json import BAD, nested
 from shared import strict_json
 from shared.strict_json import InvalidJson, Json
 
@@ -19,74 +20,6 @@ from shared.strict_json import InvalidJson, Json
 MAX_DEPTH = 30
 MAX_INTEGER = 9_007_199_254_740_991
 TEXT = "Åsa café 😀 R&D C# 1+1 50% a;b %41"
-
-
-def nested(depth: int) -> bytes:
-    """Return an object in lists, `depth` levels in all."""
-    return b"[" * (depth - 1) + b"{}" + b"]" * (depth - 1)
-
-
-NOT_UTF8 = {
-    "latin-1": TEXT.replace("😀", "").encode("latin-1"),
-    "a byte that UTF-8 never has": b'{"a":"\xff"}',
-    "overlong slash": b'{"a":"\xc0\xaf"}',
-    "surrogate as bytes": b'{"a":"\xed\xa0\x80"}',
-    "cut in a character": '{"a":"😀"}'.encode()[:-3],
-    "utf-16": '{"a":1}'.encode("utf-16"),
-}
-NOT_JSON = {
-    "nothing": b"",
-    "blank": b" \n",
-    "cut": b'{"a":',
-    "single quotes": b"{'a':1}",
-    "comma at the end of an object": b'{"a":1,}',
-    "comma at the end of a list": b"[1,]",
-    "more after the end": b'{"a":1} {"b":2}',
-    "leading zero": b'{"a":01}',
-    "leading plus": b'{"a":+1}',
-    "no digit before the point": b'{"a":.5}',
-    "no digit after the point": b'{"a":1.}',
-    "hexadecimal": b'{"a":0x10}',
-    "raw line break in a text": b'{"a":"\n"}',
-    "unknown escape": b'{"a":"\\x41"}',
-    "comment": b'{"a":1} // one',
-    "byte order mark": b'\xef\xbb\xbf{"a":1}',
-    "a word": b"undefined",
-    "form data": b"a=1&b=2",
-}
-NOT_CARRIED = {
-    "NaN": b'{"a":NaN}',
-    "Infinity": b'{"a":Infinity}',
-    "-Infinity": b'{"a":[-Infinity]}',
-    "a field twice": b'{"a":1,"b":2,"a":1}',
-    "a field twice, deeper": b'{"x":[{"a":1,"a":2}]}',
-    "a field twice, once escaped": b'{"a":1,"\\u0061":2}',
-    "a long field twice": b'{"%s":1,"%s":2}' % (b"a" * 30_000, b"a" * 30_000),
-    "an unprintable field twice": b'{"\\ud800":1,"\\ud800":2}',
-    "a field without a name": b'{"":1}',
-    "a field without a name, deeper": b'{"a":[{"":1}]}',
-    "a name of 1,025 bytes": b'{"%s":1}' % (b"a" * 1_025),
-    "a name of 1,025 bytes, deeper": b'[{"a":{"%s":1}}]' % (b"a" * 1_025),
-    "a name of 513 letters of two bytes": b'{"%s":1}' % ("é" * 513).encode(),
-    "2^53": b'{"a":9007199254740992}',
-    "-2^53": b'{"a":-9007199254740992}',
-    "an integer of 400 digits": b'{"a":1' + b"0" * 400 + b"}",
-    "an integer of 60,000 digits": b'{"a":' + b"9" * 60_000 + b"}",
-    "a double's overflow": b'{"a":1e400}',
-    "a double's underflow": b'{"a":1e-400}',
-    "a negative underflow": b'{"a":-0.' + b"0" * 400 + b"1}",
-    "above DynamoDB's largest": b'{"a":1e126}',
-    "below DynamoDB's smallest": b'{"a":9.9e-131}',
-    "below DynamoDB's smallest, negative": b'{"a":-9.9e-131}',
-    "a lone high surrogate": b'{"a":"\\ud83d"}',
-    "a lone low surrogate": b'{"a":["x\\ude00"]}',
-    "a pair the wrong way round": b'{"a":"\\ude00\\ud83d"}',
-    "a lone surrogate in a name": b'{"a":{"\\ud83d":1}}',
-    "a level too deep": nested(MAX_DEPTH + 1),
-    "64 KiB of lists": b"[" * 65_536,
-    "64 KiB of objects": b'{"a":' * 13_107,
-}
-BAD = {**NOT_UTF8, **NOT_JSON, **NOT_CARRIED}
 
 GOOD: dict[str, bytes] = {
     "nothing in an object": b"{}",

@@ -14,10 +14,10 @@ from botocore.exceptions import ConnectTimeoutError
 
 from odyssey_cli.flows.discovery.documents import Submission
 from odyssey_cli.flows.discovery.submit import Outcome, Script, Submitted
+from proofs.fakes.dynamodb import Call, FakeDynamoDB, refusal
+from proofs.fakes.s3 import OWNER, FakeS3
+from proofs.fakes.sqs import FakeSQS
 from tests.discovery import TEXT, item, item_id, submission, uploaded
-from tests.fakes.dynamodb import Call, FakeDynamoDB, refusal
-from tests.fakes.s3 import OWNER, FakeS3
-from tests.fakes.sqs import FakeSQS
 
 QUEUE = "https://sqs/uploaded"
 

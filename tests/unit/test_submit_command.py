@@ -12,9 +12,9 @@ from odyssey_cli.commands import discovery as commands
 from odyssey_cli.errors import OdysseyError
 from odyssey_cli.flows.discovery import settings
 from odyssey_cli.flows.discovery.submit import Script
-from tests.fakes.dynamodb import Call, FakeDynamoDB, refusal
-from tests.fakes.s3 import OWNER, FakeS3
-from tests.fakes.sqs import FakeSQS
+from proofs.fakes.dynamodb import Call, FakeDynamoDB, refusal
+from proofs.fakes.s3 import OWNER, FakeS3
+from proofs.fakes.sqs import FakeSQS
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 import typer
-from botocore.credentials import ReadOnlyCredentials
 from typer.testing import CliRunner
 
 from odyssey_cli import target
 from odyssey_cli.cloud import Cloud
 from odyssey_cli.commands import stacks
 from odyssey_cli.errors import OdysseyError
+from tests.unit.accounts import MINE, OTHER
 
-ACCOUNT = "123456789012"
+if TYPE_CHECKING:
+    from tests.unit.accounts import Amazon, Home
+
 LOCAL = Cloud(
     port=4566,
     endpoint="http://127.0.0.1:4566",
@@ -27,30 +29,10 @@ LOCAL = Cloud(
 )
 
 
-class FakeSession:
-    """The user's AWS session, as far as the guard looks at it."""
-
-    profile_name = "mine"
-
-    def __init__(self, region_name: str | None = "eu-north-1") -> None:
-        self.region_name = region_name
-
-    def get_credentials(self) -> FakeSession:
-        return self
-
-    def get_frozen_credentials(self) -> ReadOnlyCredentials:
-        return ReadOnlyCredentials("key", "secret", "token")
-
-    def client(self, _service: str) -> FakeSession:
-        return self
-
-    def get_caller_identity(self) -> dict[str, str]:
-        return {"Account": ACCOUNT}
-
-
 @pytest.fixture(autouse=True)
-def session(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(boto3, "Session", FakeSession)
+def mine(amazon: Amazon, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A profile of an account that AWS knows."""
+    monkeypatch.setenv("AWS_PROFILE", "mine")
 
 
 def answering(monkeypatch: pytest.MonkeyPatch, *, terminal: bool) -> None:
@@ -77,9 +59,7 @@ def test_aws_is_refused_when_nobody_can_confirm(
     with pytest.raises(OdysseyError, match="Nobody is here to confirm"):
         target.resolve("aws")
     said = capsys.readouterr().err
-    assert ACCOUNT in said
-    assert "eu-north-1" in said
-    assert "mine" in said
+    assert said == f"account {MINE}  region eu-north-1  profile mine (AWS_PROFILE)\n"
 
 
 def test_aws_is_used_with_yes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +76,6 @@ def test_every_tool_gets_the_account_and_region_that_were_agreed_to(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # GIVEN variables that tools read in different orders
-    monkeypatch.setenv("AWS_PROFILE", "mine")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "of an older session")
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
@@ -106,8 +85,8 @@ def test_every_tool_gets_the_account_and_region_that_were_agreed_to(
 
     # THEN one answer is left to each question
     assert "AWS_PROFILE" not in environment
-    assert environment["AWS_ACCESS_KEY_ID"] == "key"
-    assert environment["AWS_SESSION_TOKEN"] == "token"
+    assert environment["AWS_ACCESS_KEY_ID"] == "AKIAMINE"
+    assert "AWS_SESSION_TOKEN" not in environment
     assert environment["AWS_REGION"] == environment["AWS_DEFAULT_REGION"] == "eu-west-1"
 
 
@@ -138,10 +117,38 @@ def test_no_variable_stands_for_the_option(monkeypatch: pytest.MonkeyPatch) -> N
 def test_another_account_than_the_expected_is_refused_even_with_yes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("ODYSSEY_ACCOUNT", "999999999999")
+    monkeypatch.setenv("ODYSSEY_ACCOUNT", OTHER)
 
-    with pytest.raises(OdysseyError, match=ACCOUNT):
+    with pytest.raises(OdysseyError, match=f"is {OTHER}, but these credentials are of {MINE}"):
         target.resolve("aws", yes=True)
+
+
+def test_without_a_region_nothing_goes_to_aws(
+    amazon: Amazon,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "without-region")
+
+    with pytest.raises(OdysseyError, match="No region is set") as refused:
+        target.resolve("aws", yes=True)
+    assert "--profile without-region" in refused.value.remedy
+    assert amazon.asked == []
+
+
+def test_a_sessions_token_goes_along(
+    home: Home, amazon: Amazon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN somebody who has signed in
+    monkeypatch.setenv("AWS_PROFILE", "sso")
+    home.sign_in("work", timedelta(hours=1))
+
+    # WHEN
+    to = target.resolve("aws", yes=True)
+
+    # THEN
+    assert to.account == MINE
+    assert to.environment["AWS_SESSION_TOKEN"] == "token"
+    assert amazon.asked == ["sso.GetRoleCredentials eu-north-1", "sts.GetCallerIdentity eu-north-1"]
 
 
 class Formation:

@@ -13,14 +13,17 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.credentials import RefreshableCredentials
 
-from odyssey_cli import target
+from odyssey_cli import account, target
 from odyssey_cli.cloud import ACCOUNT, Cloud
 from odyssey_cli.target import Target
 from shared import times
+from tests.unit.accounts import MINE
 
 if TYPE_CHECKING:
     import pytest
     from botocore.awsrequest import AWSPreparedRequest
+
+    from tests.unit.accounts import Amazon
 
 ROLE = "arn:aws:iam::123456789012:role/service"
 # botocore renews what ends within ten minutes, before it is used.
@@ -82,7 +85,7 @@ class Answer(AWSResponse):
         self._content = body.encode()
 
 
-def aws(session: boto3.Session) -> Target:
+def of(session: boto3.Session) -> Target:
     return Target({"AWS_REGION": "eu-north-1"}, Path(), None, account=ACCOUNT, caller=session)
 
 
@@ -95,7 +98,7 @@ def key(to: Target) -> str:
 
 def test_on_aws_calls_are_made_by_the_session_that_the_user_confirmed() -> None:
     session = Sts().session()
-    to = aws(session)
+    to = of(session)
     assert to.session is session
     # Its credentials, not a copy, are the ones that are renewed.
     first, second = key(to), key(to)
@@ -103,30 +106,27 @@ def test_on_aws_calls_are_made_by_the_session_that_the_user_confirmed() -> None:
 
 
 def test_a_target_that_was_resolved_has_the_confirmed_session_and_its_account(
-    monkeypatch: pytest.MonkeyPatch,
+    amazon: Amazon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # GIVEN
-    session: Any = Sts().session()
-
-    class Known:
-        def get_caller_identity(self) -> dict[str, str]:
-            return {"Account": "999999999999"}
-
-    monkeypatch.setattr(session, "client", lambda _service: Known())
-    monkeypatch.setattr(boto3, "Session", lambda **_: session)
-    monkeypatch.setenv("AWS_REGION", "eu-north-1")
+    monkeypatch.setenv("AWS_PROFILE", "mine")
+    confirmed = account.log_in()
+    monkeypatch.setattr(account, "log_in", lambda: confirmed)
     # WHEN
     to = target.resolve("aws", yes=True)
     # THEN
-    assert to.session is session
-    assert to.caller is session
-    assert to.account == "999999999999"
+    assert to.session is confirmed.session
+    assert to.caller is confirmed.session
+    assert to.account == MINE
+    # AND a role is assumed by it, whatever profile the shell names by then
+    monkeypatch.setenv("AWS_PROFILE", "other")
+    assert key(to) == "AKIAMINE"
 
 
 def test_a_role_is_assumed_again_by_the_callers_session_when_its_credentials_end() -> None:
     # GIVEN credentials that end soon, once
     sts = Sts(SOON, LATER)
-    to = aws(sts.session()).in_role(ROLE)
+    to = of(sts.session()).in_role(ROLE)
     assert to.session.region_name == "eu-north-1"
     assert len(sts.signed) == 1
     # WHEN they are used
@@ -140,7 +140,7 @@ def test_a_role_is_assumed_again_by_the_callers_session_when_its_credentials_end
 
 
 def test_a_role_in_a_role_is_of_the_same_caller() -> None:
-    caller = aws(Sts(LATER).session())
+    caller = of(Sts(LATER).session())
     to = caller.in_role(ROLE)
     assert (to.role, to.account, to.caller) == (ROLE, ACCOUNT, caller.caller)
     assert caller.role is None

@@ -9,7 +9,7 @@ import pytest
 
 from odyssey_cli import failures, topic_deliveries
 from odyssey_cli.failures import Failure, FailureQueue, Kind, Redriven, Result
-from tests.pubsub import counted, sns_record
+from proofs.pubsub_shapes import counted, sns_record
 from tests.unit.redriving import ACCOUNT, LOGGER, MULTIPLIER, Cloud, attributes
 
 GIVEN_UP, REJECTS = "https://sqs/1/failures", "https://sqs/1/rejects"

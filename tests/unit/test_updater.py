@@ -10,12 +10,12 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from discovery import settings, updater
+from proofs.fakes.dynamodb import Call, FakeDynamoDB, refusal
+from proofs.fakes.sqs import FakeSQS
 from shared import clients, times
 from shared.environment import MissingVariable
 from tests.builders import FakeContext
 from tests.discovery import NOON, NOON_TEXT, TEXT, item, item_id, record, records, updated, uploaded
-from tests.fakes.dynamodb import Call, FakeDynamoDB, refusal
-from tests.fakes.sqs import FakeSQS
 
 if TYPE_CHECKING:
     import io

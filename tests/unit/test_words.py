@@ -10,9 +10,9 @@ import unicodedata
 
 import pytest
 
+from proofs.pubsub_shapes import TEXT, WORDS
 from pubsub.words import Word, fold, read_words
 from shared.problems import Problem
-from tests.pubsub import TEXT, WORDS
 
 # A black flag, and tags that say which: characters that cannot be seen, either.
 ENGLAND, SCOTLAND = (

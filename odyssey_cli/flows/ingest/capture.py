@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from odyssey_cli.flows.ingest import LONGEST_CAPTURE, STACK
+from odyssey_constructs.project import PROJECT
 from shared.aws_errors import AWS_ERRORS, error_code
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ _GONE = (
     "AWS.SimpleQueueService.NonExistentQueue",
     "QueueDoesNotExist",
 )
-_TAGS = {"project": "aws-odyssey", "purpose": "capture"}
+_TAGS = {"project": PROJECT, "purpose": "capture"}
 
 
 @dataclass

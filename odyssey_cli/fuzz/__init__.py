@@ -1,0 +1,1 @@
+"""Fuzzed edges: anything that is sent to an API gets an answer that is described."""
