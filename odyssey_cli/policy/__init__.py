@@ -1,0 +1,1 @@
+"""What the contracts demand of every template: its asynchronous edges, and rules over all of it."""

@@ -1,0 +1,262 @@
+"""Where given-up work ends: a queue of which somebody is told, and that nothing consumes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from odyssey_cli.policy.rule import Fault
+from odyssey_cli.policy.templates import (
+    Json,
+    Statement,
+    Template,
+    as_list,
+    services,
+    statements_of,
+    whole,
+)
+from odyssey_cli.policy.watching import QUEUE, messages_in, told, watchers
+from odyssey_cli.templates import referenced
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAPPING = "AWS::Lambda::EventSourceMapping"
+KEY = "AWS::KMS::Key"
+FUNCTION = "AWS::Lambda::Function"
+PERMISSION = "AWS::Lambda::Permission"
+TOPIC = "AWS::SNS::Topic"
+_QUEUE_POLICY, _TOPIC_POLICY = "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"
+# What SQS assumes ("SetQueueAttributes", Amazon SQS API Reference, 2026-11-21).
+VISIBILITY, RETENTION = 30, 4 * 24 * 60 * 60
+# What whoever sends to an encrypted queue needs of its key ("Key management", Amazon SQS Developer
+# Guide, 2026-11-21).
+_OF_THE_KEY = {"kms:Decrypt", "kms:GenerateDataKey"}
+
+
+@dataclass(frozen=True)
+class End:
+    """Where an edge's work goes that is given up.
+
+    Attributes:
+        where: for a person.
+        told: who is told, for a person.
+        faults: what is wrong with it.
+    """
+
+    where: str
+    told: str
+    faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True)
+class Giver:
+    """Who writes to the end of an edge: a role, or a service on behalf of one resource.
+
+    Attributes:
+        role: the role's logical id.
+        service: the service's principal.
+        source: the logical id of the resource on whose behalf the service writes.
+    """
+
+    role: str | None = None
+    service: str = ""
+    source: str = ""
+
+
+def consumers(template: Template, queue: str) -> list[str]:
+    """Return who takes messages from a queue: mappings, and policies that let somebody."""
+    mappings = [
+        at
+        for at, properties in template.of(MAPPING).items()
+        if queue in referenced(properties.get("EventSourceArn"))
+    ]
+    policies = [
+        at
+        for at, statement in template.statements
+        if statement.get("Effect") == "Allow"
+        and {"sqs:ReceiveMessage", "sqs:*"} & set(as_list(statement.get("Action")))
+        and queue in referenced(statement.get("Resource"))
+    ]
+    return mappings + policies
+
+
+def failure_queues(template: Template) -> list[str]:
+    """Return the queues that nothing consumes: people look at them, when an alarm says so."""
+    return [queue for queue in template.of(QUEUE) if not consumers(template, queue)]
+
+
+def end(template: Template, arn: Json, *, at: str, giver: Giver | None) -> End:
+    """Return what becomes of given-up work that goes to `arn`.
+
+    Args:
+        template: the template.
+        arn: where it goes; None for nowhere.
+        at: the resource that says so.
+        giver: who writes it there; None where no permission is needed.
+    """
+    queue = template.resource(arn, QUEUE)
+    if queue is None:
+        problem = "What is given up is gone." if arn is None else "What is given up goes elsewhere."
+        return End("nowhere", "nobody", (Fault(at, problem, "Name a queue of this stack."),))
+    alarms = watchers(template, messages_in(), queue)
+    name = template.label(queue)
+    faults = [*_permission(template, queue, giver, at)]
+    if consumers(template, queue):
+        faults.append(
+            Fault(
+                queue,
+                f"{name} takes what was given up, and something consumes it.",
+                "Let given-up work go to a queue that only people look at.",
+            )
+        )
+    if not alarms:
+        faults.append(
+            Fault(
+                queue,
+                f"Nobody is told of what is in {name}.",
+                "Make an alarm on its depth, from one message on, that acts on the alarm topic.",
+            )
+        )
+    return End(name, told(template, alarms) or "nobody", tuple(faults))
+
+
+def redrive(template: Template, queue: str) -> End:
+    """Return what becomes of messages that a consumed queue gives up."""
+    properties = template.properties(queue)
+    policy = properties.get("RedrivePolicy", {})
+    # Queues of one account and region need no permission for it ("Using dead-letter queues in
+    # Amazon SQS", 2026-11-21).
+    found = end(template, policy.get("deadLetterTargetArn"), at=queue, giver=None)
+    faults = list(found.faults)
+    if whole(policy.get("maxReceiveCount")) is None:
+        faults.append(
+            Fault(queue, "It hands a message out for ever.", "State RedrivePolicy.maxReceiveCount.")
+        )
+    dead_letters = template.resource(policy.get("deadLetterTargetArn"), QUEUE)
+    if dead_letters is not None:
+        faults += _same_kind(template, queue, dead_letters)
+        if _retention(template, dead_letters) <= _retention(template, queue):
+            # A message takes its age along, unless a FIFO queue gives it up (same page).
+            faults.append(
+                Fault(
+                    dead_letters,
+                    f"It keeps messages no longer than {template.label(queue)}, from which they "
+                    "come with their age.",
+                    "Give it a longer MessageRetentionPeriod; 14 days is the most.",
+                )
+            )
+    return End(found.where, found.told, tuple(faults))
+
+
+def _retention(template: Template, queue: str) -> int:
+    return whole(template.properties(queue).get("MessageRetentionPeriod")) or RETENTION
+
+
+def _same_kind(template: Template, queue: str, dead_letters: str) -> Iterator[Fault]:
+    kinds = {
+        template.properties(each).get("FifoQueue", False) is True for each in (queue, dead_letters)
+    }
+    if len(kinds) > 1:
+        yield Fault(
+            queue,
+            "One of it and its dead-letter queue is a FIFO queue.",
+            "Make both FIFO queues, or none.",
+        )
+
+
+def _permission(template: Template, queue: str, giver: Giver | None, at: str) -> Iterator[Fault]:
+    """Find what keeps `giver` from writing to a queue: what it gives up would be lost silently."""
+    if giver is not None:
+        for missing in unsendable(template, queue, giver):
+            yield Fault(
+                at,
+                f"{_who(template, giver)} may not write to {template.label(queue)}: what is given "
+                "up is lost.",
+                f"Allow {missing}.",
+            )
+
+
+def _who(template: Template, giver: Giver) -> str:
+    if giver.service:
+        return f"{giver.service} on behalf of {template.label(giver.source)}"
+    return template.label(giver.role) if giver.role else "A role that is elsewhere"
+
+
+def unsendable(template: Template, to: str, giver: Giver) -> Iterator[str]:
+    """Yield what `giver` lacks to send to a queue or topic, which may be encrypted with a key."""
+    action = "sns:Publish" if template.type(to) == TOPIC else "sqs:SendMessage"
+    own = list(template.allowed(giver.role)) if giver.role else []
+    granted = (
+        _by_resource_policy(template, to, action, giver)
+        if giver.service
+        else _granted(own, {action}, to)
+    )
+    if not granted:
+        yield action
+    key = template.resource(template.properties(to).get("KmsMasterKeyId"), KEY)
+    if key is None:
+        return
+    statements = statements_of(template.properties(key), "KeyPolicy")
+    if not (
+        _of_the_service(statements, giver.service)
+        if giver.service
+        else _granted(own, _OF_THE_KEY, key)
+    ):
+        yield " and ".join(sorted(_OF_THE_KEY))
+
+
+def _granted(statements: list[Statement], actions: set[str], on: str) -> bool:
+    allowed = {
+        action
+        for statement in statements
+        if statement.get("Effect") == "Allow" and on in referenced(statement.get("Resource"))
+        for action in as_list(statement.get("Action"))
+    }
+    return actions <= allowed
+
+
+def _by_resource_policy(template: Template, to: str, action: str, giver: Giver) -> bool:
+    return any(
+        statement.get("Effect") == "Allow"
+        and giver.service in services(statement)
+        and action in as_list(statement.get("Action"))
+        and to in referenced(statement.get("Resource"))
+        and (not giver.source or giver.source in referenced(statement.get("Condition")))
+        for kind, names in ((_QUEUE_POLICY, "Queues"), (_TOPIC_POLICY, "Topics"))
+        for policy in template.of(kind).values()
+        if to in referenced(policy.get(names))
+        for statement in statements_of(policy)
+    )
+
+
+def _of_the_service(statements: list[Statement], service: str) -> bool:
+    allowed = {
+        action
+        for statement in statements
+        if statement.get("Effect") == "Allow" and service in services(statement)
+        for action in as_list(statement.get("Action"))
+    }
+    return allowed >= _OF_THE_KEY
+
+
+def unreachable(template: Template, to: str, giver: Giver, at: str) -> Iterator[Fault]:
+    """Find what keeps a service from handing something to a function, queue or topic."""
+    missing: list[str] = []
+    if template.type(to) in (QUEUE, TOPIC):
+        missing = list(unsendable(template, to, giver))
+    elif template.type(to) == FUNCTION and giver.service:
+        permitted = any(
+            to in referenced(permission.get("FunctionName"))
+            and permission.get("Principal") == giver.service
+            and permission.get("Action") == "lambda:InvokeFunction"
+            and giver.source in referenced(permission.get("SourceArn"))
+            for permission in template.of(PERMISSION).values()
+        )
+        missing = [] if permitted else ["lambda:InvokeFunction"]
+    for each in missing:
+        yield Fault(
+            at,
+            f"{_who(template, giver)} may not hand anything to {template.label(to)}.",
+            f"Allow {each}.",
+        )

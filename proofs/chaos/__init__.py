@@ -1,0 +1,1 @@
+"""Chaos: many events through a flow whose clouds fail, repeat and reorder; then a reckoning."""

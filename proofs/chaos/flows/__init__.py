@@ -1,0 +1,1 @@
+"""The flows that chaos goes through, each a world of its own."""

@@ -1,0 +1,118 @@
+"""Commands that send: whoever sees one die runs it again; see batches.py."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from odyssey_cli import load
+from odyssey_cli.flows.discovery.documents import Wanted, names
+from odyssey_cli.flows.ingest.events import make
+from odyssey_cli.flows.ingest.generate import send
+from odyssey_cli.flows.ingest.senders import ToQueue, ToStream
+from proofs.crash_points import Batch, again
+from proofs.fakes.dynamodb import FakeDynamoDB
+from proofs.fakes.firehose import FakeFirehose
+from proofs.fakes.sqs import FakeSQS
+from tests.builders import trigger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
+
+
+def submitted(request: pytest.FixtureRequest) -> Batch:
+    """`discovery submit` finishes what it began: each file is one item, one object, announced."""
+    discovery = request.getfixturevalue("discovery")
+    request.getfixturevalue("one_at_a_time")
+    folders = request.getfixturevalue("tmp_path_factory")
+    folder: list[Any] = []
+
+    def start() -> None:
+        discovery.start_over()
+        folder[:] = [folders.mktemp("submit")]
+
+    def check() -> None:
+        assert len(discovery.items) == 12
+        assert list(discovery.versions.values()) == [1] * 12
+        announced = {json.loads(each["body"])["data"]["id"] for each in discovery.sent()}
+        assert announced == discovery.items.keys()
+
+    wish = names("laptop.json", 12)
+    return Batch(
+        start,
+        lambda: discovery.dynamodb,
+        lambda: again(lambda: discovery.submit(folder[0], wish, Wanted(model="m"))),
+        check,
+    )
+
+
+def generated(request: pytest.FixtureRequest, via: str) -> Batch:
+    """`ingest generate` sends other events each time, all it was asked for, none of them twice."""
+    del request
+    found = SimpleNamespace()
+
+    def start() -> None:
+        found.dynamodb = FakeDynamoDB.with_tables()
+        found.firehose, found.sqs = FakeFirehose(found.dynamodb), FakeSQS(found.dynamodb)
+        found.reports = []
+
+    def command() -> None:
+        stream = ToStream("stream", found.firehose, lambda: range(3), most=20)
+        queue = ToQueue("https://sqs/events.fifo", found.sqs, lambda: range(3))
+        events = make("device", 45, seed=1)
+        report = send(events, by=stream if via == "firehose" else queue, wanted=45)
+        found.reports.append(report)
+
+    def check() -> None:
+        assert found.reports[-1].is_complete
+        queued = found.sqs.queues.get("https://sqs/events.fifo", [])
+        bodies = [each["MessageBody"] for each in queued] or [d for _, d in found.firehose.taken]
+        ids = [json.loads(each)["id"] for each in bodies]
+        assert len(ids) == len(set(ids)) >= 45 * len(found.reports)
+
+    return Batch(start, lambda: found.dynamodb, lambda: again(command), check)
+
+
+def loaded(request: pytest.FixtureRequest) -> Batch:
+    """`aggregator load` dies when it dies, and the next run's report is true of its own events."""
+    functions = request.getfixturevalue("functions")
+    runs: list[Any] = []
+
+    def command() -> None:
+        name = f"run {len(runs)} {len(functions.dynamodb.calls)}"
+
+        def post(number: int) -> Any:
+            # What dies is the client: it asks the cloud in memory by itself.
+            call = functions.dynamodb.begin("Request", {})
+            answer = functions.produce(trigger({"load": name, "number": number}))
+            functions.dynamodb.after(call)
+            return SimpleNamespace(status=answer["statusCode"] if answer else 502)
+
+        runs.append((name, load.run(post, expected=202, concurrency=1, requests=4)))
+
+    def start() -> None:
+        functions.start_over()
+        runs.clear()
+
+    def check() -> None:
+        name, report = runs[-1]
+        stored = [
+            each
+            for each in functions.dynamodb.tables["events"].values()
+            if each["data"]["M"]["load"]["S"] == name
+        ]
+        assert report.accepted + report.failed == 4
+        assert report.accepted <= len(stored) <= report.sent
+
+    return Batch(start, lambda: functions.dynamodb, lambda: again(command), check)
+
+
+COMMANDS: dict[str, Callable[[pytest.FixtureRequest], Batch]] = {
+    "discovery submit": submitted,
+    "ingest generate --via firehose": lambda request: generated(request, "firehose"),
+    "ingest generate --via sqs": lambda request: generated(request, "sqs"),
+    "aggregator load": loaded,
+}

@@ -1,0 +1,198 @@
+"""What guards the edges of a template, and keeps its data: to be taken away, piece by piece.
+
+Each entry says that a rule looks at a property, wherever it stands. `*` is any place in a list.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from odyssey_cli.policy.templates import Template
+
+_FIREHOSE = "ExtendedS3DestinationConfiguration"
+_STATEMENT = ("Action", "Condition", "Effect", "Principal", "Resource")
+KEPT = (["DeletionPolicy"], ["UpdateReplacePolicy"])
+
+# By type, the properties of which none may be missing anywhere.
+GUARDS: dict[str, list[str]] = {
+    "AWS::ApiGateway::Stage": ["AccessLogSetting/DestinationArn"],
+    "AWS::ApiGatewayV2::Stage": ["AccessLogSettings/DestinationArn"],
+    "AWS::CloudWatch::Alarm": [
+        *("AlarmActions", "AlarmActions/*", "AlarmDescription", "ComparisonOperator"),
+        *("Dimensions/*", "Dimensions/*/Name", "Dimensions/*/Value", "MetricName", "Namespace"),
+        *("Statistic", "Threshold", "TreatMissingData"),
+    ],
+    "AWS::EC2::FlowLog": ["LogGroupName"],
+    "AWS::EC2::Instance": ["BlockDeviceMappings/*/Ebs/Encrypted"],
+    "AWS::Events::Archive": ["RetentionDays"],
+    "AWS::Events::Rule": [
+        *("Targets/*/DeadLetterConfig", "Targets/*/DeadLetterConfig/Arn", "Targets/*/RetryPolicy"),
+        "Targets/*/RetryPolicy/MaximumEventAgeInSeconds",
+        "Targets/*/RetryPolicy/MaximumRetryAttempts",
+    ],
+    "AWS::KMS::Key": ["EnableKeyRotation"],
+    "AWS::KinesisFirehose::DeliveryStream": [
+        "DeliveryStreamEncryptionConfigurationInput",
+        f"{_FIREHOSE}/CloudWatchLoggingOptions",
+        f"{_FIREHOSE}/CloudWatchLoggingOptions/Enabled",
+        f"{_FIREHOSE}/CloudWatchLoggingOptions/LogGroupName",
+        f"{_FIREHOSE}/CloudWatchLoggingOptions/LogStreamName",
+        f"{_FIREHOSE}/EncryptionConfiguration",
+        f"{_FIREHOSE}/ErrorOutputPrefix",
+        f"{_FIREHOSE}/ProcessingConfiguration/Processors/*/Parameters",
+    ],
+    "AWS::Lambda::EventInvokeConfig": [
+        *("DestinationConfig", "DestinationConfig/OnFailure", "FunctionName", "Qualifier"),
+        *("MaximumEventAgeInSeconds", "MaximumRetryAttempts"),
+    ],
+    "AWS::Lambda::EventSourceMapping": [
+        *("BisectBatchOnFunctionError", "DestinationConfig", "DestinationConfig/OnFailure"),
+        *("FunctionResponseTypes", "FunctionResponseTypes/*", "MaximumRecordAgeInSeconds"),
+        *("MaximumRetryAttempts", "ScalingConfig", "ScalingConfig/MaximumConcurrency"),
+    ],
+    "AWS::Lambda::Function": ["LoggingConfig", "LoggingConfig/LogGroup", "Role"],
+    "AWS::Lambda::Permission": ["Principal", "SourceArn"],
+    "AWS::Logs::LogGroup": ["KmsKeyId", "RetentionInDays"],
+    "AWS::S3::Bucket": [
+        *("BucketEncryption", "PublicAccessBlockConfiguration", "VersioningConfiguration"),
+        "PublicAccessBlockConfiguration/RestrictPublicBuckets",
+    ],
+    "AWS::S3::BucketPolicy": [
+        *("Bucket", "PolicyDocument/Statement/*"),
+        *(f"PolicyDocument/Statement/*/{name}" for name in _STATEMENT),
+    ],
+    "AWS::SNS::Subscription": ["RedrivePolicy", "RedrivePolicy/deadLetterTargetArn"],
+    "AWS::SNS::Topic": ["KmsMasterKeyId"],
+    "AWS::SNS::TopicPolicy": [
+        *("Topics/*", "PolicyDocument/Statement/*"),
+        *(f"PolicyDocument/Statement/*/{name}" for name in _STATEMENT),
+    ],
+    "AWS::SQS::Queue": [
+        *("FifoQueue", "KmsMasterKeyId", "RedrivePolicy", "RedrivePolicy/deadLetterTargetArn"),
+        *("RedrivePolicy/maxReceiveCount", "SqsManagedSseEnabled", "VisibilityTimeout"),
+    ],
+    "AWS::SQS::QueuePolicy": [
+        *("Queues/*", "PolicyDocument/Statement/*"),
+        *(f"PolicyDocument/Statement/*/{name}" for name in _STATEMENT),
+    ],
+    "AWS::SecretsManager::Secret": ["KmsKeyId"],
+    "Custom::ClosedDefaultGroup": ["ServiceTimeout"],
+    "Custom::EmptyBucket": ["Bucket", "ServiceTimeout"],
+}
+# What must go with a dev stack and outlive a prod stack.
+HOLDS_DATA = {
+    *("AWS::DynamoDB::Table", "AWS::KMS::Key", "AWS::Logs::LogGroup", "AWS::Logs::LogStream"),
+    *("AWS::S3::Bucket", "AWS::SecretsManager::Secret", "AWS::SQS::Queue"),
+}
+# By type, what is worse than it is: a property, and a value that it must not have.
+WORSE: dict[str, list[tuple[str, Any]]] = {
+    "AWS::CloudWatch::Alarm": [
+        ("ActionsEnabled", False),
+        ("AlarmActions", ["arn:aws:sns:eu-north-1:123456789012:elsewhere"]),
+        ("ComparisonOperator", "GreaterThanUpperThreshold"),
+        ("Statistic", "Minimum"),
+        ("TreatMissingData", "missing"),
+    ],
+    "AWS::Events::Archive": [("RetentionDays", 0), ("RetentionDays", 30)],
+    "AWS::Events::Rule": [("Targets/*/DeadLetterConfig/Arn", "arn:aws:sqs:elsewhere")],
+    "AWS::Lambda::EventInvokeConfig": [("Qualifier", "1")],
+    "AWS::Lambda::EventSourceMapping": [
+        ("BisectBatchOnFunctionError", False),
+        ("FunctionResponseTypes", []),
+        ("MaximumRecordAgeInSeconds", -1),
+        ("MaximumRecordAgeInSeconds", 86400),
+        ("MaximumRetryAttempts", -1),
+        ("DestinationConfig/OnFailure/Destination", "arn:aws:sqs:elsewhere"),
+    ],
+    "AWS::Lambda::Function": [("Role", "arn:aws:iam::123456789012:role/of-all")],
+    "AWS::Logs::LogGroup": [("RetentionInDays", 3653)],
+    "AWS::SQS::Queue": [
+        ("RedrivePolicy/maxReceiveCount", None),
+        ("VisibilityTimeout", None),
+        ("MessageRetentionPeriod", 60),
+        ("QueueName", "mine"),
+    ],
+    "AWS::SNS::Topic": [("TopicName", "mine")],
+    "AWS::S3::Bucket": [("BucketName", "mine")],
+    "AWS::DynamoDB::Table": [("TableName", "mine")],
+}
+# A queue that is consumed may keep messages for a shorter time than its dead-letter queue.
+_MAY = {("AWS::SQS::Queue", "MessageRetentionPeriod")}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A template with one thing changed."""
+
+    what: str
+    template: Template
+
+
+def mutants(template: Template) -> Iterator[Mutant]:
+    """Yield the template with each guard taken away, each worsened, and each alarm gone."""
+    for logical_id, resource in template.resources.items():
+        kind = resource["Type"]
+        if kind in ("AWS::CloudWatch::Alarm", "AWS::SQS::QueuePolicy"):
+            yield Mutant(f"{logical_id} gone", _without(template, logical_id, []))
+        if kind in HOLDS_DATA:
+            for path in KEPT:
+                yield Mutant(f"{logical_id}/{path[0]}", _without(template, logical_id, path))
+        for pattern in GUARDS.get(kind, []):
+            for steps in _places(resource.get("Properties", {}), pattern.split("/")):
+                what = f"{kind} {logical_id}/{'/'.join(map(str, steps))}"
+                yield Mutant(what, _without(template, logical_id, ["Properties", *steps]))
+        for pattern, value in WORSE.get(kind, []):
+            if (kind, pattern) in _MAY and "RedrivePolicy" in resource["Properties"]:
+                continue
+            for steps in _worsened(resource["Properties"], pattern.split("/")):
+                what = f"{kind} {logical_id}/{'/'.join(map(str, steps))} = {value}"
+                place = ["Properties", *steps]
+                yield Mutant(what, _having(template, logical_id, place, value))
+
+
+def _places(value: Any, pattern: list[str]) -> Iterator[list[Any]]:
+    """Yield the paths in `value` that a pattern fits."""
+    first, *rest = pattern
+    if first == "*":
+        steps: list[Any] = list(range(len(value))) if isinstance(value, list) else []
+    else:
+        steps = [first] if isinstance(value, dict) and first in value else []
+    for step in steps:
+        if rest:
+            yield from ([step, *below] for below in _places(value[step], rest))
+        else:
+            yield [step]
+
+
+def _worsened(properties: Any, pattern: list[str]) -> list[list[Any]]:
+    """Return where a value is changed; a name, or what is off by default, is not there yet."""
+    found = list(_places(properties, pattern))
+    absent = pattern[0].endswith("Name") or pattern == ["ActionsEnabled"]
+    return found or ([pattern] if absent else [])
+
+
+def _without(template: Template, logical_id: str, path: list[Any]) -> Template:
+    return _changed(template, logical_id, path, lambda parent, step: parent.pop(step))
+
+
+def _having(template: Template, logical_id: str, path: list[Any], value: Any) -> Template:
+    return _changed(
+        template, logical_id, path, lambda parent, step: parent.__setitem__(step, value)
+    )
+
+
+def _changed(template: Template, logical_id: str, path: list[Any], change: Any) -> Template:
+    resources = dict(template.resources)
+    if path:
+        resources[logical_id] = parent = copy.deepcopy(resources[logical_id])
+        for step in path[:-1]:
+            parent = parent[step]
+        change(parent, path[-1])
+    else:
+        del resources[logical_id]
+    return replace(template, body=template.body | {"Resources": resources})

@@ -1,0 +1,108 @@
+"""What the chaos command shows, and how it exits."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console
+from typer.testing import CliRunner
+
+from odyssey_cli.commands import chaos, chaos_view
+from odyssey_cli.errors import OdysseyError
+from proofs.chaos import run as chaos_run
+from proofs.chaos.history import Hop, Step, Violation
+from proofs.chaos.run import Report
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def report(*violations: Violation) -> Report:
+    return Report(
+        flow="ingest",
+        events=1_000,
+        seed=7,
+        violations=list(violations),
+        hops=("event-3", [Hop(1.5, "storer", "died")]) if violations else ("", []),
+        faults=Counter({("storer", "crash"): 2, ("bus", "duplicate"): 1}),
+        delivered=Counter({("storer", "first"): 10, ("storer", "again"): 4}),
+        ended={"stored": 9},
+        poison=(7, 3),
+        redrives=2,
+        steps=[Step(n % 2 == 1, n, n // 4) for n in range(80)],
+        lasted=7_200,
+        seconds=1.25,
+        digest="abc",
+    )
+
+
+def shown(made: Report, *, is_terminal: bool = True) -> str:
+    console = Console(width=120, record=True, quiet=False, file=None, force_terminal=False)
+    with console.capture() as capture:
+        for part in chaos_view.parts(made, is_terminal=is_terminal):
+            console.print(part)
+    return capture.get()
+
+
+def test_a_run_shows_faults_by_function_where_events_ended_and_a_picture() -> None:
+    text = shown(report())
+    assert "crash" in text
+    assert "up to 19" in text
+    assert "█" in text
+    assert "nothing lost, nothing counted twice" in text
+    assert "seed 7" in text
+
+
+def test_without_a_terminal_there_is_no_picture() -> None:
+    assert "█" not in shown(report(), is_terminal=False)
+
+
+def test_a_violation_shows_what_happened_to_its_event() -> None:
+    text = shown(report(Violation("event-3", "is stored 2 times")))
+    assert "1 promise not kept" in text
+    assert "event-3 is stored 2 times" in text
+    assert "1.5 s  storer: died" in text
+
+
+def test_bars_are_as_high_as_their_numbers() -> None:
+    assert chaos_view.bars([0, 1, 4, 8]) == " ▁▄█"
+    assert chaos_view.bars([]) == ""
+
+
+def command(monkeypatch: pytest.MonkeyPatch, made: Report, *arguments: str) -> Any:
+    app = typer.Typer()
+    chaos.register(app)
+    monkeypatch.setattr(chaos, "_deployed", lambda: None)
+    monkeypatch.setattr(chaos_run, "run", lambda *_args, **_options: made)
+    monkeypatch.setattr(chaos_run, "shortest", lambda found, _deployed: found)
+    return CliRunner().invoke(app, ["ingest", *arguments])
+
+
+def test_figures_are_there_for_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = command(monkeypatch, report(), "--seed", "7", "--json")
+    told = json.loads(result.stdout[result.stdout.index("{") :])
+    assert told["kept"] is True
+    assert told["faults"] == {"bus": {"duplicate": 1}, "storer": {"crash": 2}}
+    assert (told["poison"], told["killers"], told["redeliveries"]) == (7, 3, 4)
+
+
+def test_a_broken_promise_ends_with_1_and_says_how_to_see_it_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    broken = report(Violation("event-3", "is stored 2 times"))
+    result = command(monkeypatch, broken, "--seed", "7")
+    assert result.exit_code == 1
+    assert isinstance(result.exception, OdysseyError)
+    assert "event-3 is stored 2 times" in result.exception.problem
+    assert "./odyssey chaos ingest --events 1000 --seed 7" in result.exception.remedy
+
+
+def test_an_unknown_flow_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = typer.Typer()
+    chaos.register(app)
+    result = CliRunner().invoke(app, ["nowhere"])
+    assert isinstance(result.exception, OdysseyError)
+    assert "event-aggregator" in result.exception.remedy
