@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from odyssey_cli.target import Target
 
 
+# The check after which flows are driven.
+DEPLOYED = "deployed by the CDK's own command line"
+
+
 @dataclass(frozen=True)
 class Flow:
     """What a demo deploys, and how it is driven; what the drive made it removes itself."""
@@ -136,7 +140,7 @@ def deploy(to: Target, all_checks: Sequence[Checks], step: Callable[[str], None]
     cdk.deploy(to, assembly, stacks)
     seconds = time.monotonic() - begun
     for checks in all_checks:
-        with checks.check("deployed by the CDK's own command line") as check:
+        with checks.check(DEPLOYED) as check:
             outputs = [to.outputs(stack) for stack in FLOWS[checks.flow].stacks]
             expect(all(outputs), "a stack has no outputs")
             check.detail = f"{seconds:.1f} s, {prepared:.1f} s of it synth and bootstrap"

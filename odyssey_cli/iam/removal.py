@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from odyssey_cli.iam.seen import Sighting, Steps
     from odyssey_cli.target import Target
 
-# A check that is to fail waits for what does not come. It is given more time than it took when
-# nothing was missing, and at least this long.
+# A check that is to fail waits for what does not come. It is given more time than the demo needed
+# up to there when nothing was missing, because what it waits for may be under way from the start,
+# and at least this long.
 _TIMES, _AT_LEAST = 1.5, 8.0
 DESTROYING = "destroying"
 BEFORE = "the demo can begin"
@@ -93,18 +94,22 @@ class _UntilFailure(Checks):
 
     Args:
         flow: the flow's name.
-        usual: how many seconds each check took when nothing was missing.
+        usual: when each check ended, in seconds of the drive, when nothing was missing.
         only_first: end it after the first check anyway.
     """
 
     def __init__(self, flow: str, usual: Mapping[str, float], *, only_first: bool) -> None:
         super().__init__(flow, self._begin)
         self._usual, self._only_first = usual, only_first
+        self._driven = time.monotonic()
 
     def _begin(self, name: str) -> None:
         if self.failed is not None or (self._only_first and self.checks):
             raise _EnoughSeen
-        waiting.limit_patience(max(_TIMES * self._usual.get(name, 0.0), _AT_LEAST))
+        if not self.checks:
+            self._driven = time.monotonic()
+        spent = time.monotonic() - self._driven
+        waiting.limit_patience(max(_TIMES * self._usual.get(name, 0.0) - spent, _AT_LEAST))
 
     @property
     def failed(self) -> tuple[str, str] | None:
@@ -154,7 +159,7 @@ def remove(
     def work(flow: str, number: int) -> None:
         own = replace(to, state=to.state / f"without-{number}")
         own.state.mkdir()
-        usual = steps[flow].seconds()
+        usual = steps[flow].ends(runner.DEPLOYED)
         for grant, seen in chosen:
             if grant.stack in runner.FLOWS[flow].stacks:
                 step(f"{grant.stack} without {grant.holder}'s {grant.action}")

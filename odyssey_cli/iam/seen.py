@@ -97,13 +97,11 @@ class Steps:
         """Return the step that was under way."""
         return self._names[max(bisect_right(self._began, moment) - 1, 0)] if self._names else ""
 
-    def seconds(self) -> dict[str, float]:
-        """Return how long each step took; the last one has not ended."""
-        ends = [*self._began[1:], self._now()]
-        return {
-            name: end - began
-            for name, began, end in zip(self._names, self._began, ends, strict=True)
-        }
+    def ends(self, since: str) -> dict[str, float]:
+        """Return how many seconds after a step each later one ended; the last one has not."""
+        ended = [*self._began[1:], self._now()]
+        start = ended[self._names.index(since)] if since in self._names else ended[0]
+        return {name: end - start for name, end in zip(self._names, ended, strict=True)}
 
 
 def recording(cloud: Cloud, *, begin_anew: bool = False) -> Recording:

@@ -81,7 +81,7 @@ def test_a_moment_is_in_the_step_that_began_last() -> None:
     assert [steps.at(moment) for moment in (0.0, 1.0, 4.9, 5.0, 8.0, 50.0)] == [
         *("deploying", "deploying", "deploying", "first", "first", "second")
     ]
-    assert steps.seconds() == {"deploying": 4.0, "first": 4.0, "second": 91.0}
+    assert steps.ends("deploying") == {"deploying": 0.0, "first": 4.0, "second": 95.0}
 
 
 def verdicts(*grants: Grant, decisions: tuple[Decision, ...] = ()) -> list[Verdict]:
@@ -196,11 +196,18 @@ def test_a_drive_ends_once_enough_is_seen(
 
 
 def test_a_check_that_is_to_fail_waits_in_proportion(monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN a demo whose second check once ended after 20 seconds
     waited: list[float] = []
+    moments = iter([0.0, 100.0, 100.0, 110.0])
     monkeypatch.setattr(waiting, "limit_patience", waited.append)
+    monkeypatch.setattr(removal.time, "monotonic", lambda: next(moments, 110.0))
+    # WHEN it begins 10 seconds after the first one now
     checks = removal._UntilFailure("pubsub", {"check 1": 20.0}, only_first=False)
-    drive(checks, True, True)
-    assert waited == [8.0, 30.0]
+    checks._begin("check 0")
+    checks.checks.append(Check("check 0", ok=True))
+    checks._begin("check 1")
+    # THEN it may end after one and a half times as long
+    assert waited == [8.0, 20.0]
 
 
 def test_the_stacks_say_which_flows_are_driven() -> None:
