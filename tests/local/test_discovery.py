@@ -295,7 +295,8 @@ def test_the_service_needs_every_permission_it_has(
     run(until=following.document.id)
     if submission.document.id not in verified:
         run(until=submission.document.id)
-    assert verified == {submission.document.id, following.document.id}
+    # Tests share the stack: what another has left may come, too.
+    assert verified >= {submission.document.id, following.document.id}
 
 
 def test_a_member_of_the_group_takes_the_default_way_in(
