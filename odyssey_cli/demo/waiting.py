@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
     from odyssey_cli.target import Target
 
-_PATIENCE = 60.0
+_PATIENCE = 120.0
 # Set for the thread that drives a flow, by what expects it to fail.
 _limit: ContextVar[float] = ContextVar("limit", default=_PATIENCE)
 
 
 def patience() -> float:
-    """Return for how many seconds a demo waits for what is to come: a minute."""
+    """Return for how many seconds a demo waits for what is to come: two minutes."""
     return _limit.get()
 
 
