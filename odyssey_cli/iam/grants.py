@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from odyssey_cli.errors import OdysseyError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from types_boto3_cloudformation import CloudFormationClient
     from types_boto3_iam import IAMClient
@@ -336,11 +336,3 @@ def without(document: Document, origin: Origin, action: str) -> Document:
         if elsewhere:
             kept.append(statement | {"Action": [action], "Resource": elsewhere})
     return document | {"Statement": kept}
-
-
-def by_role(grants: Iterable[Grant]) -> dict[tuple[str, str], list[Grant]]:
-    """Return the grants of each role or policy, in the order in which they come."""
-    found: dict[tuple[str, str], list[Grant]] = {}
-    for grant in grants:
-        found.setdefault(grant.role, []).append(grant)
-    return found
