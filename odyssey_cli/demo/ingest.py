@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import uuid
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -53,8 +54,8 @@ def _generate(drive: Drive) -> str:
         DeliveryStreamName=drive.intake["DeliveryStreamName"], Records=bad
     )
     expect(put["FailedPutCount"] == 0, f"{put['FailedPutCount']} bad records were not taken")
-    by_queue = drive.generate(SQS, _QUEUED, seed=2)
-    ingest_failures.hold_back_one(drive)
+    hold_back = partial(ingest_failures.hold_back_first, drive)
+    by_queue = drive.generate(SQS, _QUEUED, seed=2, before=hold_back)
     return f"{by_stream}, {by_queue}, {len(bad)} bad records"
 
 

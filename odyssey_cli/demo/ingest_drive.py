@@ -16,11 +16,12 @@ from odyssey_cli.demo.waiting import patience, until
 from odyssey_cli.flows.http import SignedClient
 from odyssey_cli.flows.ingest import CONSUMER, STACK
 from odyssey_cli.flows.ingest.api import ConsumerApi
-from odyssey_cli.flows.ingest.generate import FIREHOSE, generate
+from odyssey_cli.flows.ingest.events import make
+from odyssey_cli.flows.ingest.generate import FIREHOSE, send, sender
 from odyssey_cli.flows.ingest.verify import Findings, verify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from odyssey_cli.flows.ingest.events import Event
     from odyssey_cli.flows.ingest.generate import Via
@@ -71,12 +72,26 @@ class Drive:
         """All events that were sent, in the order in which they were made."""
         return sorted([*self.streamed, *self.queued], key=lambda event: event.time)
 
-    def generate(self, via: Via, count: int, *, seed: int) -> str:
-        """Send events, all of which must be taken; say how fast that went."""
+    def generate(
+        self,
+        via: Via,
+        count: int,
+        *,
+        seed: int,
+        before: Callable[[Sequence[Event]], None] = lambda _: None,
+    ) -> str:
+        """Send events, all of which must be taken; say how fast that went.
+
+        Args:
+            via: `firehose` or `sqs`.
+            count: how many.
+            seed: what decides what they tell.
+            before: called with all of them before the first is sent.
+        """
         into = self.streamed if via == FIREHOSE else self.queued
-        report = generate(
-            self.target, via=via, count=count, type="mix", seed=seed, taken=into.extend
-        )
+        events = list(make("mix", count, seed=seed))
+        before(events)
+        report = send(events, by=sender(self.target, via), wanted=count, taken=into.extend)
         expect(report.is_accounted_for, f"of {count} events {report.accepted} were taken")
         return f"{report.accepted} by {via} ({report.rate:.0f} a second)"
 

@@ -14,11 +14,12 @@ from odyssey_cli.flows.ingest import CONSUMER, STACK
 from odyssey_cli.flows.ingest.generate import SQS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from odyssey_cli.cloud import Cloud
     from odyssey_cli.demo.ingest_drive import Drive
     from odyssey_cli.failures import Failure, Kind
+    from odyssey_cli.flows.ingest.events import Event
 
 _WRITE, _PUT = "DynamoDB_20120810.TransactWriteItems", "AWSEvents.PutEvents"
 # How many calls of storer, emitter and responder fail, and how probable it is for each.
@@ -56,9 +57,9 @@ def failures_so_far(drive: Drive) -> str:
     return f"{sum(failed)} calls failed ({', '.join(map(str, failed))})"
 
 
-def hold_back_one(drive: Drive) -> None:
-    """Let the storer fail on one event until its queue gives it up."""
-    drive.held_back = drive.queued[0].id
+def hold_back_first(drive: Drive, events: Sequence[Event]) -> None:
+    """Let the storer fail on one event, which is not sent yet, until its queue gives it up."""
+    drive.held_back = events[0].id
     breaking.fail_requests(
         _cloud(drive),
         _WRITE,
