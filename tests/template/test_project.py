@@ -16,6 +16,7 @@ import aws_cdk
 import pytest
 
 from app import context_defaults
+from odyssey_cli import account
 
 if TYPE_CHECKING:
     from tests.template.synth import Synth
@@ -148,6 +149,18 @@ def test_the_command_line_reads_what_the_library_writes(dev: Synth) -> None:
     # THEN
     written = int(str(dev.manifest["version"]).split(".")[0])
     assert int(schema) >= written
+
+
+def test_the_account_check_asks_for_the_bootstrap_that_the_assembly_needs(dev: Synth) -> None:
+    # GIVEN what the stacks and the assets' manifests of the assembly say
+    needed = {
+        artifact["properties"]["requiresBootstrapStackVersion"]
+        for artifact in dev.manifest["artifacts"].values()
+        if "requiresBootstrapStackVersion" in artifact.get("properties", {})
+    }
+
+    # THEN `account check` asks for neither less nor more
+    assert max(needed) == account.BOOTSTRAP_VERSION
 
 
 def test_constructs_is_a_source_root_and_no_package() -> None:
