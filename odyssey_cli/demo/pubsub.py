@@ -199,9 +199,8 @@ def _account(drive: Drive) -> str:
     # What is sent again before the multiplier has had it is published, and logged, again.
     messages = {message for message, _ in twice}
     expect(len(messages) <= drive.retried, f"logged more than once: {twice[:3]}")
-    by_message = {(line["message_id"], line["word"]): line for line in drive.logged()}
     logged: Counter[str] = Counter()
-    for line in by_message.values():
+    for line in drive.occurrences().values():
         logged[line["word"]] += line["occurrences"]
     expect(logged == drive.said, "the log has other occurrences than were said")
     left = drive.waiting()
