@@ -148,7 +148,10 @@ class Host(Construct):
 
         The calls are those of "Add Session Manager permissions to an existing IAM role", AWS
         Systems Manager User Guide, 2026-11-21, without S3 and KMS, which only sessions with logs
-        or a key of their own need.
+        or a key of their own need. The agent's report can be limited to hosts ("Actions, resources,
+        and condition keys for AWS Systems Manager", Service Authorization Reference, 2026-11-21; a
+        report that is refused names the host, github.com/aws/amazon-ssm-agent/issues/543); the
+        channels have no resource ("... for Amazon Message Gateway Service", same day).
         """
         role = iam.Role(
             self,
@@ -159,7 +162,6 @@ class Host(Construct):
         role.add_to_policy(
             iam.PolicyStatement(
                 actions=[
-                    "ssm:UpdateInstanceInformation",
                     "ssmmessages:CreateControlChannel",
                     "ssmmessages:CreateDataChannel",
                     "ssmmessages:OpenControlChannel",
@@ -168,11 +170,20 @@ class Host(Construct):
                 resources=["*"],
             )
         )
+        hosts = Stack.of(self).format_arn(service="ec2", resource="instance", resource_name="*")
+        role.add_to_policy(
+            iam.PolicyStatement(actions=["ssm:UpdateInstanceInformation"], resources=[hosts])
+        )
         acknowledge(
             role,
             "AwsSolutions-IAM5[Resource::*]",
-            "Session Manager's channels have no resource-level permissions, and the agent reports "
-            "before anything but the host itself knows its id.",
+            "Session Manager's channels have no resource-level permissions.",
+        )
+        acknowledge(
+            role,
+            "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ec2:<AWS::Region>:<AWS::AccountId>:"
+            "instance/*]",
+            "A host's id is not known before the host, which needs the role first.",
         )
         return role
 

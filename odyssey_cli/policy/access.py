@@ -58,14 +58,12 @@ WIDE = (
         'One role serves every API of the account ("Set up CloudWatch logging for REST APIs in API '
         'Gateway", 2026-11-21).',
     ),
-    Wide(
-        "ec2.amazonaws.com",
-        frozenset({"ssm:UpdateInstanceInformation"}),
-        "A host's id is not known before the host, which needs the role first.",
-    ),
 )
+# Any number of characters, and any one ("IAM JSON policy elements: Resource", AWS IAM User Guide,
+# 2026-11-21; that actions have the same wildcards is from memory).
+_WILD = {"*", "?"}
 # Actions on what has its name at run time, after the ARN of what it is in: `*` may end the resource
-# there, and nowhere else. Object keys, and the id at the end of a stack's ARN.
+# there, and nowhere else. Object keys, and the ids at the end of a stack's ARN and of a host's.
 _NAMED_LATER = {
     "cloudformation:DescribeStacks",
     "s3:AbortMultipartUpload",
@@ -77,6 +75,7 @@ _NAMED_LATER = {
     "s3:PutObject",
     "s3:ReplicateObject",
     "s3:ReplicateTags",
+    "ssm:UpdateInstanceInformation",
 }
 
 
@@ -92,13 +91,13 @@ def no_wildcard(template: Template) -> Iterator[Fault]:
             if negated in statement:
                 yield Fault(at, f"{negated} allows everything else, too.", "Name what is allowed.")
         actions = {text(each) for each in as_list(statement.get("Action"))}
-        if wild := sorted(each for each in actions if "*" in each):
+        if wild := sorted(each for each in actions if _WILD & set(each)):
             yield Fault(
                 at, f"It allows actions that it does not name: {', '.join(wild)}.", "Name each."
             )
             continue
         for resource in map(text, as_list(statement.get("Resource"))):
-            if "*" in resource and not _needed(template, at, actions, resource, paths):
+            if _WILD & set(resource) and not _needed(template, at, actions, resource, paths):
                 yield Fault(
                     at,
                     f"It allows {', '.join(sorted(actions))} on {resource}.",
@@ -107,6 +106,8 @@ def no_wildcard(template: Template) -> Iterator[Fault]:
 
 
 def _needed(template: Template, at: str, actions: set[str], resource: str, paths: set[str]) -> bool:
+    if "?" in resource:
+        return False
     if resource == "*":
         left = actions - set(WITHOUT_RESOURCE)
         services = set(_assumed_by(template, at))

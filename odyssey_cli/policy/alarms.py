@@ -18,7 +18,17 @@ from odyssey_cli.policy.ends import (
 )
 from odyssey_cli.policy.rule import Fault
 from odyssey_cli.policy.templates import span, text, whole
-from odyssey_cli.policy.watching import AGE, ALARM, QUEUE, Metric, messages_in, tells, watchers
+from odyssey_cli.policy.watching import (
+    AGE,
+    ALARM,
+    QUEUE,
+    SOON,
+    Metric,
+    messages_in,
+    seconds_to_tell,
+    tells,
+    watchers,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +48,8 @@ def failure_queues_watched(template: Template) -> Iterator[Fault]:
             yield Fault(
                 queue,
                 "Nobody is told of what waits in this queue, which nothing consumes.",
-                "Make an alarm on its depth, from one message on, that acts on the alarm topic.",
+                "Make an alarm on its depth, from one message on, that tells the alarm topic "
+                f"within {span(SOON)}.",
             )
 
 
@@ -58,7 +69,7 @@ def sources_watched(template: Template) -> Iterator[Fault]:
     """Whatever is consumed has an alarm on the age of the oldest it has to give."""
     for queue, properties in template.of(QUEUE).items():
         kept = whole(properties.get("MessageRetentionPeriod")) or RETENTION
-        metric = Metric("AWS/SQS", AGE, "QueueName", "Maximum", kept / _SHARE)
+        metric = Metric("AWS/SQS", AGE, "QueueName", "Maximum", kept / _SHARE, grows=1)
         if consumers(template, queue) and not watchers(template, metric, queue):
             yield _behind(queue, metric.name, span(kept // _SHARE))
     for at, mapping in template.of(MAPPING).items():
@@ -68,7 +79,9 @@ def sources_watched(template: Template) -> Iterator[Fault]:
         kept = stream_seconds(template, source)
         # In milliseconds ("Types of metrics for Lambda functions", 2026-11-21).
         metric = Metric(
-            "AWS/Lambda", "IteratorAge", "FunctionName", "Maximum", 1000 * kept / _SHARE
+            *("AWS/Lambda", "IteratorAge", "FunctionName", "Maximum"),
+            most=1000 * kept / _SHARE,
+            grows=1000,
         )
         function = template.resource(mapping.get("FunctionName"), FUNCTION)
         if not function or not watchers(template, metric, function):
@@ -82,13 +95,14 @@ def _behind(at: str, metric: str, most: str) -> Fault:
     return Fault(
         at,
         "Nobody is told when its consumer is down or too slow, until what waits is lost.",
-        f"Make an alarm on {metric}, at {most} or less, that acts on the alarm topic.",
+        f"Make an alarm on {metric} that tells the alarm topic when it is {most} at most: its "
+        f"threshold, and then its periods, {span(SOON)} at most.",
     )
 
 
 def failures_watched(template: Template) -> Iterator[Fault]:
     """Functions have alarms on throttles, APIs on server errors, hosts on status checks."""
-    throttles = Metric("AWS/Lambda", "Throttles", "FunctionName", "Sum", 1)
+    throttles = Metric("AWS/Lambda", "Throttles", "FunctionName", "Sum", 1, passes=True)
     # Who deletes or deploys a stack waits for the helpers of its resources, and is told.
     for function in template.of(FUNCTION):
         if function not in template.helpers and not watchers(template, throttles, function):
@@ -99,8 +113,8 @@ def failures_watched(template: Template) -> Iterator[Fault]:
             )
     # "Amazon API Gateway dimensions and metrics" and "Monitor CloudWatch metrics for HTTP APIs",
     # 2026-11-21.
-    rest = Metric("AWS/ApiGateway", "5XXError", "ApiName", "Sum", 1)
-    http = Metric("AWS/ApiGateway", "5xx", "ApiId", "Sum", 1)
+    rest = Metric("AWS/ApiGateway", "5XXError", "ApiName", "Sum", 1, passes=True)
+    http = Metric("AWS/ApiGateway", "5xx", "ApiId", "Sum", 1, passes=True)
     for metric, apis in (
         (rest, {at: text(each.get("Name")) for at, each in template.of(_REST).items()}),
         (http, {at: at for at in template.of(_HTTP)}),
@@ -134,7 +148,7 @@ _REST, _HTTP = "AWS::ApiGateway::RestApi", "AWS::ApiGatewayV2::Api"
 
 
 def alarms_tell(template: Template) -> Iterator[Fault]:
-    """Every alarm acts on the app's alarm topic, and says in a sentence what is wrong."""
+    """Every alarm acts on the app's alarm topic soon, and says in a sentence what is wrong."""
     publisher = Giver(service="cloudwatch.amazonaws.com")
     for topic in template.alarm_topics & set(template.of(TOPIC)):
         encrypted = template.properties(topic).get("KmsMasterKeyId")
@@ -150,6 +164,16 @@ def alarms_tell(template: Template) -> Iterator[Fault]:
                 at,
                 "The alarm tells nobody.",
                 "Let AlarmActions be the alarm topic, and do not turn actions off.",
+            )
+        seconds = seconds_to_tell(alarm)
+        if seconds is None or seconds > SOON:
+            yield Fault(
+                at,
+                "The alarm may never tell."
+                if seconds is None
+                else f"The alarm may take {span(seconds)} to tell.",
+                "State Period in whole minutes, EvaluationPeriods, and no more DatapointsToAlarm: "
+                f"{span(SOON)} in all, at most.",
             )
         if not str(alarm.get("AlarmDescription", "")).endswith("."):
             yield Fault(

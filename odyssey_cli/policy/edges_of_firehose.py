@@ -29,10 +29,15 @@ _AGE = "24 h"
 # "Monitor Amazon Data Firehose with CloudWatch metrics", 2026-11-21: in the bucket well before
 # records are lost, and no batch of which the function failed as a whole.
 BEHIND = Metric(
-    "AWS/Firehose", "DeliveryToS3.DataFreshness", "DeliveryStreamName", "Maximum", 12 * 60 * 60
+    *("AWS/Firehose", "DeliveryToS3.DataFreshness", "DeliveryStreamName", "Maximum"),
+    most=12 * 60 * 60,
+    grows=1,
 )
 FAILED = Metric(
-    "AWS/Firehose", "ExecuteProcessing.Success", "DeliveryStreamName", "Average", 1, falls=True
+    *("AWS/Firehose", "ExecuteProcessing.Success", "DeliveryStreamName", "Average"),
+    most=1,
+    falls=True,
+    passes=True,
 )
 
 

@@ -288,7 +288,9 @@ def replications(template: Template) -> Iterator[Edge]:
         for rule in bucket.get("ReplicationConfiguration", {}).get("Rules", []):
             destination = rule.get("Destination", {})
             # "Using S3 Replication metrics", Amazon S3 User Guide, 2026-11-21.
-            failed = Metric("AWS/S3", "OperationsFailedReplication", "SourceBucket", "Sum", 1)
+            failed = Metric(
+                "AWS/S3", "OperationsFailedReplication", "SourceBucket", "Sum", 1, passes=True
+            )
             alarms = watchers(template, failed, at)
             measured = destination.get("Metrics", {}).get("Status") == "Enabled"
             yield Edge(

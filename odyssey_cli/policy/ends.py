@@ -12,10 +12,11 @@ from odyssey_cli.policy.templates import (
     Template,
     as_list,
     services,
+    span,
     statements_of,
     whole,
 )
-from odyssey_cli.policy.watching import QUEUE, messages_in, told, watchers
+from odyssey_cli.policy.watching import QUEUE, SOON, messages_in, told, watchers
 from odyssey_cli.templates import referenced
 
 if TYPE_CHECKING:
@@ -115,7 +116,8 @@ def end(template: Template, arn: Json, *, at: str, giver: Giver | None) -> End:
             Fault(
                 queue,
                 f"Nobody is told of what is in {name}.",
-                "Make an alarm on its depth, from one message on, that acts on the alarm topic.",
+                "Make an alarm on its depth, from one message on, that tells the alarm topic "
+                f"within {span(SOON)}.",
             )
         )
     return End(name, told(template, alarms) or "nobody", tuple(faults))

@@ -30,7 +30,7 @@ _LABELS = {
 # so that an account has room for a second copy.
 _NEEDED = {
     # Others have to know a bus, and CloudFormation makes none without a name.
-    ("AWS::Events::EventBus", "Name"): "{stack}",
+    ("AWS::Events::EventBus", "Name"): "{stack}-",
     # CloudFormation makes none without a name.
     ("AWS::EC2::KeyPair", "KeyName"): "{stack}",
     # How stacks find what they share, without an export.

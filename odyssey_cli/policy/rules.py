@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from odyssey_cli.policy import access, alarms, edges, encryption, keeping, names
+from odyssey_cli.policy import access, alarms, edges, encryption, keeping, names, tagging
 from odyssey_cli.policy.rule import Finding, Rule
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ RULES = (
     ),
     Rule(
         "failure-queues-watched",
-        "Every dead-letter and rejects queue has an alarm from one message on.",
+        "Every dead-letter and rejects queue has an alarm from one message on, which tells within "
+        "15 minutes.",
         alarms.failure_queues_watched,
     ),
     Rule(
@@ -38,7 +39,8 @@ RULES = (
     ),
     Rule(
         "sources-watched",
-        "Every queue, stream and delivery stream that is consumed has an alarm on its age.",
+        "Every queue, stream and delivery stream that is consumed has an alarm on its age, which "
+        "tells at half of the time after which it is lost.",
         alarms.sources_watched,
     ),
     Rule(
@@ -49,7 +51,8 @@ RULES = (
     ),
     Rule(
         "alarms-tell",
-        "Every alarm acts on the app's one topic and says in a sentence what is wrong.",
+        "Every alarm acts on the app's one topic, within 15 minutes, and says in a sentence what "
+        "is wrong.",
         alarms.alarms_tell,
     ),
     Rule(
@@ -103,6 +106,11 @@ RULES = (
         access.nobody_else,
     ),
     Rule("no-access-key", "No stack makes an access key.", access.no_access_key),
+    Rule(
+        "tagged",
+        "Every stack, and whatever takes tags, has the app's: project, stack and stage.",
+        tagging.tagged,
+    ),
     Rule("no-export", "No stack exports a value, or imports one.", names.no_export),
     Rule(
         "no-physical-name",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from odyssey_cli.policy.templates import Properties, Template, as_list, text
+from odyssey_cli.policy.templates import Properties, Template, as_list, text, whole
 from odyssey_cli.templates import referenced
 
 if TYPE_CHECKING:
@@ -15,6 +15,12 @@ ALARM = "AWS::CloudWatch::Alarm"
 QUEUE = "AWS::SQS::Queue"
 # "Available CloudWatch metrics for Amazon SQS", 2026-11-21.
 DEPTH, AGE = "ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"
+# Within how many seconds of what it looks at an alarm tells somebody. Our number: three periods of
+# the five minutes of which constructs/odyssey_constructs/alarms.py makes every alarm.
+SOON = 15 * 60
+# AWS's services give one value a minute: of shorter periods most have none ("PutMetricAlarmRequest:
+# period", AWS SDK for Kotlin, 2026-11-21).
+_MINUTE = 60
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,9 @@ class Metric:
         most: the value at which somebody must know at the latest; for a metric that must not fall
             short of it, the least.
         falls: whether too little is what is wrong.
+        grows: by how much it grows in a second in which nobody is told: an age does.
+        passes: whether it shows what happened in one period only, as a count of events does, and
+            not what is so until somebody mends it.
     """
 
     namespace: str
@@ -37,6 +46,8 @@ class Metric:
     statistic: str
     most: float
     falls: bool = False
+    grows: float = 0
+    passes: bool = False
 
 
 def messages_in(most: int = 1) -> Metric:
@@ -68,6 +79,24 @@ def told(template: Template, alarms: list[str]) -> str:
     return ", ".join(f"alarm {template.label(each)}" for each in alarms)
 
 
+def seconds_to_tell(alarm: Properties) -> int | None:
+    """Return how long something is wrong until an alarm tells, at most, in seconds.
+
+    The periods in which it is wrong may lie anywhere among those that are looked at: all of these
+    count. None stands for an alarm that may never tell: without whole minutes, or of which more
+    periods must be wrong than are looked at.
+    """
+    period, periods = whole(alarm.get("Period")), whole(alarm.get("EvaluationPeriods"))
+    if period is None or periods is None or period < _MINUTE or period % _MINUTE:
+        return None
+    return period * periods if 1 <= _wrong_periods(alarm) <= periods else None
+
+
+def _wrong_periods(alarm: Properties) -> int:
+    """Return in how many periods something must be wrong; without saying so, in all."""
+    return whole(alarm.get("DatapointsToAlarm", alarm.get("EvaluationPeriods"))) or 0
+
+
 def _dimension(alarm: Properties, name: str) -> Iterator[str]:
     for each in as_list(alarm.get("Dimensions")):
         if each.get("Name") == name:
@@ -77,10 +106,14 @@ def _dimension(alarm: Properties, name: str) -> Iterator[str]:
 
 def _in_time(alarm: Properties, metric: Metric) -> bool:
     operator, threshold = alarm.get("ComparisonOperator"), alarm.get("Threshold")
-    if not isinstance(threshold, int | float):
+    seconds = seconds_to_tell(alarm)
+    if not isinstance(threshold, int | float) or seconds is None or seconds > SOON:
+        return False
+    if metric.passes and _wrong_periods(alarm) > 1:
         return False
     if metric.falls:
         return operator == "LessThanThreshold" and threshold >= metric.most
-    return (operator == "GreaterThanOrEqualToThreshold" and threshold <= metric.most) or (
-        operator == "GreaterThanThreshold" and threshold < metric.most
+    told_at = threshold + metric.grows * seconds
+    return (operator == "GreaterThanOrEqualToThreshold" and told_at <= metric.most) or (
+        operator == "GreaterThanThreshold" and told_at < metric.most
     )

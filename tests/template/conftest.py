@@ -12,21 +12,55 @@ STACKS = [
     *("Operations", "Network", "EventAggregator", "Discovery", "PubSub", "Ingest", "Consumer"),
 ]
 
-EVERY_OPTION: dict[str, object] = {
-    "stage": "prod",
+# What both stages take.
+_OPTIONS: dict[str, object] = {
     "alarm_email": "me@example.com",
+    "api_rate_limit": "7",
+    "api_burst_limit": "8",
+    "aggregator_group_by": "type,city",
+    "aggregator_event_ttl_days": "9",
+    "consumer_bus": "theirs",
     "discovery_user": "true",
     "ingest_dynamic_partitioning": "true",
     "ingest_event_ttl_days": "30",
+    "vpc_cidr": "10.20.0.0/16",
+    "nat_gateway": "true",
+    "ssh_cidr": "203.0.113.7/32",
+    "budget_email": "me@example.com",
+    "budget_usd": "50",
+}
+EVERY_OPTION: dict[str, object] = {
+    **_OPTIONS,
+    "stage": "prod",
     "ingest_lake_glacier_days": "60",
     "ingest_lake_expiry_days": "730",
     "ingest_replica_bucket": "arn:aws:s3:::copies-of-the-lake",
     "ingest_replica_key": "arn:aws:kms:eu-north-1:123456789012:key/1a2b-3c4d",
-    "nat_gateway": "true",
-    "ssh_cidr": "203.0.113.7/32",
+    "public_cidrs": "10.20.0.0/24,10.20.1.0/24",
+    "private_cidrs": "10.20.128.0/24,10.20.129.0/24",
     "ami": "ami-0abcdef1234567890",
     "private_host": "endpoint",
-    "budget_email": "me@example.com",
+}
+# Where an option has several values, another one than prod's.
+EVERY_OPTION_OF_DEV: dict[str, object] = {
+    **_OPTIONS,
+    "stage": "dev",
+    "architecture": "x86_64",
+    "api_log_role": "false",
+    "ingest_lake_glacier_days": "never",
+    "ingest_lake_expiry_days": "30",
+    "vpc_zones": "1",
+    "public_cidrs": "10.20.0.0/24",
+    "private_cidrs": "10.20.128.0/24",
+    "ami": "latest",
+    "private_host": "jump",
+}
+# What each synth to which the rules are held asks for, by its fixture.
+SYNTHS: dict[str, dict[str, object]] = {
+    "dev": {},
+    "dev_with_every_option": EVERY_OPTION_OF_DEV,
+    "prod": {"stage": "prod"},
+    "with_every_option": EVERY_OPTION,
 }
 
 
@@ -38,12 +72,12 @@ def no_network() -> None:
 
 @pytest.fixture(scope="session")
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Synth:
-    return synthesize(tmp_path_factory.mktemp("dev") / "cdk.out")
+    return synthesize(tmp_path_factory.mktemp("dev") / "cdk.out", **SYNTHS["dev"])
 
 
 @pytest.fixture(scope="session")
 def prod(tmp_path_factory: pytest.TempPathFactory) -> Synth:
-    return synthesize(tmp_path_factory.mktemp("prod") / "cdk.out", stage="prod")
+    return synthesize(tmp_path_factory.mktemp("prod") / "cdk.out", **SYNTHS["prod"])
 
 
 @pytest.fixture(scope="session", params=["dev", "prod"])
@@ -117,5 +151,12 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> Networks:
 
 @pytest.fixture(scope="session")
 def with_every_option(tmp_path_factory: pytest.TempPathFactory) -> Synth:
-    """Prod with every option that adds something."""
+    """Prod with every option."""
     return synthesize(tmp_path_factory.mktemp("every_option") / "cdk.out", **EVERY_OPTION)
+
+
+@pytest.fixture(scope="session")
+def dev_with_every_option(tmp_path_factory: pytest.TempPathFactory) -> Synth:
+    """Dev with every option that dev has."""
+    folder = tmp_path_factory.mktemp("every_option_of_dev") / "cdk.out"
+    return synthesize(folder, **EVERY_OPTION_OF_DEV)

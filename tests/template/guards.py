@@ -9,6 +9,8 @@ import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from odyssey_cli.policy.tagging import property_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -25,7 +27,7 @@ GUARDS: dict[str, list[str]] = {
     "AWS::CloudWatch::Alarm": [
         *("AlarmActions", "AlarmActions/*", "AlarmDescription", "ComparisonOperator"),
         *("Dimensions/*", "Dimensions/*/Name", "Dimensions/*/Value", "MetricName", "Namespace"),
-        *("Statistic", "Threshold", "TreatMissingData"),
+        *("EvaluationPeriods", "Period", "Statistic", "Threshold", "TreatMissingData"),
     ],
     "AWS::EC2::FlowLog": ["LogGroupName"],
     "AWS::EC2::Instance": ["BlockDeviceMappings/*/Ebs/Encrypted"],
@@ -95,11 +97,18 @@ WORSE: dict[str, list[tuple[str, Any]]] = {
         ("ActionsEnabled", False),
         ("AlarmActions", ["arn:aws:sns:eu-north-1:123456789012:elsewhere"]),
         ("ComparisonOperator", "GreaterThanUpperThreshold"),
+        *(("DatapointsToAlarm", 0), ("DatapointsToAlarm", 9)),
+        *(("EvaluationPeriods", 0), ("EvaluationPeriods", 4), ("EvaluationPeriods", 288)),
+        *(("Period", 30), ("Period", 960), ("Period", 3600), ("Period", 86400)),
         ("Statistic", "Minimum"),
-        ("TreatMissingData", "missing"),
+        *(("TreatMissingData", each) for each in ("breaching", "ignore", "missing")),
     ],
     "AWS::Events::Archive": [("RetentionDays", 0), ("RetentionDays", 30)],
     "AWS::Events::Rule": [("Targets/*/DeadLetterConfig/Arn", "arn:aws:sqs:elsewhere")],
+    "AWS::IAM::Policy": [
+        ("PolicyDocument/Statement/*/Action", "s3:GetObjec?"),
+        ("PolicyDocument/Statement/*/Resource", "arn:aws:s3:::lak?"),
+    ],
     "AWS::Lambda::EventInvokeConfig": [("Qualifier", "1")],
     "AWS::Lambda::EventSourceMapping": [
         ("BisectBatchOnFunctionError", False),
@@ -124,35 +133,51 @@ WORSE: dict[str, list[tuple[str, Any]]] = {
 # A queue that is consumed may keep messages for a shorter time than its dead-letter queue.
 _MAY = {("AWS::SQS::Queue", "MessageRetentionPeriod")}
 
+# What a template need not say.
+_OFF = {"ActionsEnabled", "DatapointsToAlarm"}
+
 
 @dataclass(frozen=True)
 class Mutant:
-    """A template with one thing changed."""
+    """A template with one thing changed.
+
+    Attributes:
+        what: where, and to what, for a person.
+        sort: what it has in common with those that the same rule is likely to notice.
+        template: the template.
+    """
 
     what: str
+    sort: str
     template: Template
 
 
 def mutants(template: Template) -> Iterator[Mutant]:
-    """Yield the template with each guard taken away, each worsened, and each alarm gone."""
+    """Yield the template with each guard or tag gone, each guard worsened, and each alarm gone."""
     for logical_id, resource in template.resources.items():
         kind = resource["Type"]
         if kind in ("AWS::CloudWatch::Alarm", "AWS::SQS::QueuePolicy"):
-            yield Mutant(f"{logical_id} gone", _without(template, logical_id, []))
+            yield Mutant(f"{logical_id} gone", kind, _without(template, logical_id, []))
+        if property_of(kind) in resource.get("Properties", {}):
+            untagged = _without(template, logical_id, ["Properties", property_of(kind)])
+            yield Mutant(f"{kind} {logical_id} without tags", "tags", untagged)
         if kind in HOLDS_DATA:
             for path in KEPT:
-                yield Mutant(f"{logical_id}/{path[0]}", _without(template, logical_id, path))
+                what = f"{logical_id}/{path[0]}"
+                yield Mutant(what, path[0], _without(template, logical_id, path))
         for pattern in GUARDS.get(kind, []):
             for steps in _places(resource.get("Properties", {}), pattern.split("/")):
                 what = f"{kind} {logical_id}/{'/'.join(map(str, steps))}"
-                yield Mutant(what, _without(template, logical_id, ["Properties", *steps]))
+                place = ["Properties", *steps]
+                yield Mutant(what, f"{kind} {pattern}", _without(template, logical_id, place))
         for pattern, value in WORSE.get(kind, []):
             if (kind, pattern) in _MAY and "RedrivePolicy" in resource["Properties"]:
                 continue
             for steps in _worsened(resource["Properties"], pattern.split("/")):
                 what = f"{kind} {logical_id}/{'/'.join(map(str, steps))} = {value}"
                 place = ["Properties", *steps]
-                yield Mutant(what, _having(template, logical_id, place, value))
+                changed = _having(template, logical_id, place, value)
+                yield Mutant(what, f"{kind} {pattern}", changed)
 
 
 def _places(value: Any, pattern: list[str]) -> Iterator[list[Any]]:
@@ -172,7 +197,7 @@ def _places(value: Any, pattern: list[str]) -> Iterator[list[Any]]:
 def _worsened(properties: Any, pattern: list[str]) -> list[list[Any]]:
     """Return where a value is changed; a name, or what is off by default, is not there yet."""
     found = list(_places(properties, pattern))
-    absent = pattern[0].endswith("Name") or pattern == ["ActionsEnabled"]
+    absent = pattern[0].endswith("Name") or pattern[0] in _OFF
     return found or ([pattern] if absent else [])
 
 

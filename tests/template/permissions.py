@@ -16,11 +16,13 @@ TRACES = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
 # "Add Session Manager permissions to an existing IAM role", AWS Systems Manager User Guide,
 # 2026-11-21, without those for logs and keys of sessions.
 SESSION_MANAGER = {
-    "ssm:UpdateInstanceInformation",
-    "ssmmessages:CreateControlChannel",
-    "ssmmessages:CreateDataChannel",
-    "ssmmessages:OpenControlChannel",
-    "ssmmessages:OpenDataChannel",
+    "hosts": {"ssm:UpdateInstanceInformation"},
+    "everything": {
+        "ssmmessages:CreateControlChannel",
+        "ssmmessages:CreateDataChannel",
+        "ssmmessages:OpenControlChannel",
+        "ssmmessages:OpenDataChannel",
+    },
 }
 
 
@@ -59,6 +61,7 @@ def resource_name(arn: str) -> str:
         (r"<EncryptionKey\w{8}\.Arn>", "key"),
         (r"<\w+Logs\w{8}\.Arn>", "logs"),
         (r".*:log-group:<(\w+)\w{8}>:log-stream:<(\w+)\w{8}>", r"\1 \2"),
+        (r"arn:<AWS::Partition>:ec2:<AWS::Region>:<AWS::AccountId>:instance/\*", "hosts"),
         (r"\*", "everything"),
     ]:
         if re.fullmatch(pattern, arn):

@@ -174,8 +174,8 @@ def test_ingest_s_bus_named_by_option_is_there_before_too(tmp_path: Path) -> Non
     assert "Ingest" in synth.manifest["artifacts"]["Consumer"]["dependencies"]
 
 
-def test_another_bus_by_option_does_without_ingest(tmp_path: Path) -> None:
-    synth = synthesize(tmp_path, consumer_bus="theirs")
+def test_another_bus_by_option_does_without_ingest(dev_with_every_option: Synth) -> None:
+    synth = dev_with_every_option
     rule = only(synth.templates["Consumer"], "AWS::Events::Rule")
     assert rule["EventBusName"] == "theirs"
     dependencies = synth.manifest["artifacts"]["Consumer"]["dependencies"]

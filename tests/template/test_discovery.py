@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from tests.template.permissions import LOGS, TRACES, allowed, by_resource
 from tests.template.synth import (
+    Synth,
     Template,
     functions,
     named,
@@ -15,12 +14,8 @@ from tests.template.synth import (
     properties,
     references,
     resources,
-    synthesize,
     target,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 STACK_ARN = "arn:<AWS::Partition>:cloudformation:<AWS::Region>:<AWS::AccountId>:stack/Discovery/*"
 # Every call of each function and client, by the resource it is made on; nothing else is allowed.
@@ -110,8 +105,8 @@ def test_the_group_carries_both_policies_and_the_way_in_and_nobody_is_in_it(
     }
 
 
-def test_a_user_is_made_on_demand_in_the_group_without_a_key(tmp_path: Path) -> None:
-    template = synthesize(tmp_path, discovery_user="true").templates["Discovery"]
+def test_a_user_is_made_on_demand_in_the_group_without_a_key(dev_with_every_option: Synth) -> None:
+    template = dev_with_every_option.templates["Discovery"]
     [group] = resources(template, "AWS::IAM::Group")
     assert only(template, "AWS::IAM::User")["Groups"] == [{"Ref": group}]
     assert not resources(template, "AWS::IAM::AccessKey")

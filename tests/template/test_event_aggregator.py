@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -17,12 +17,8 @@ from tests.template.synth import (
     properties,
     references,
     resources,
-    synthesize,
     target,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 API = "AWS::ApiGateway"
 # Every call each function makes, by the resource it is made on; nothing else is allowed.
@@ -210,20 +206,11 @@ def test_functions_are_told_the_tables_they_use(aggregator: Template) -> None:
     }
 
 
-def test_options_reach_the_template(tmp_path: Path) -> None:
+def test_options_reach_the_template(dev_with_every_option: Synth) -> None:
     # WHEN every option has another value than its default
-    synth = synthesize(
-        tmp_path / "cdk.out",
-        architecture="x86_64",
-        alarm_email="me@example.com",
-        api_log_role="false",
-        api_rate_limit="7",
-        api_burst_limit="8",
-        aggregator_group_by="type,city",
-        aggregator_event_ttl_days="9",
-    )
+    templates = dev_with_every_option.templates
     # THEN
-    template, operations = synth.templates["EventAggregator"], synth.templates["Operations"]
+    template, operations = templates["EventAggregator"], templates["Operations"]
     variables: dict[str, Any] = functions(template)["producer"]["Environment"]["Variables"]
     assert json.loads(variables["GROUP_BY"]) == ["type", "city"]
     assert variables["EVENT_TTL_DAYS"] == "9"

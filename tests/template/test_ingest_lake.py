@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -16,12 +16,8 @@ from tests.template.synth import (
     only,
     resources,
     role_statements,
-    synthesize,
     target,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 STREAM = "AWS::KinesisFirehose::DeliveryStream"
 DATE = "year=!{timestamp:yyyy}/month=!{timestamp:MM}/day=!{timestamp:dd}/"
@@ -175,11 +171,10 @@ def test_objects_move_and_go_after_as_many_days_as_the_options_say(every_option:
     assert {rule["Status"] for rule in rules.values()} == {"Enabled"}
 
 
-def test_objects_stay_where_they_are_until_they_go_if_the_options_say_so(tmp_path: Path) -> None:
-    template = synthesize(
-        tmp_path, ingest_lake_glacier_days="never", ingest_lake_expiry_days="30"
-    ).templates["Ingest"]
-    rules = lake_rules(template)
+def test_objects_stay_where_they_are_until_they_go_if_the_options_say_so(
+    dev_with_every_option: Synth,
+) -> None:
+    rules = lake_rules(dev_with_every_option.templates["Ingest"])
     assert set(rules) == {"Expired"}
     assert rules["Expired"]["ExpirationInDays"] == 30
 

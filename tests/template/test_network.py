@@ -22,7 +22,6 @@ from tests.template.synth import (
     role_statements,
     target,
 )
-from tests.template.test_rules import OF_NETWORKS, UNTAGGABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -293,18 +292,6 @@ def test_whoever_asks_for_a_nat_gateway_is_told_its_monthly_price_once(
 )
 def test_nothing_else_is_said(networks: Networks, variant: str) -> None:
     assert said(networks, **VARIANTS[variant]) == []
-
-
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_what_an_option_adds_has_our_tags_too(networks: Networks, variant: str) -> None:
-    # As everything has that is there without: tests/template/test_rules.py.
-    for name, resource in resources(networks(**VARIANTS[variant])).items():
-        if resource["Type"] not in UNTAGGABLE:
-            tagged = "ResourceTags" if resource["Type"] == "AWS::Budgets::Budget" else "Tags"
-            found = {tag["Key"]: tag["Value"] for tag in resource["Properties"][tagged]}
-            ours = {"project": "aws-odyssey", "stack": "Network", "stage": "dev"}
-            assert ours.items() <= found.items(), name
-            assert set(found) - set(ours) <= OF_NETWORKS, name
 
 
 def test_there_is_no_budget_without_an_address_to_tell(

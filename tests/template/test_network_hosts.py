@@ -177,9 +177,7 @@ def test_a_host_s_role_may_do_what_session_manager_needs_and_nothing_else(
         profile = instance["IamInstanceProfile"]["Ref"]
         [role] = profiles[profile]["Properties"]["Roles"]
         used.add(role["Ref"])
-        assert by_resource(role_statements(template, role["Ref"])) == {
-            "everything": SESSION_MANAGER
-        }
+        assert by_resource(role_statements(template, role["Ref"])) == SESSION_MANAGER
         found = template["Resources"][role["Ref"]]["Properties"]
         assert not {"Policies", "ManagedPolicyArns"} & set(found)
         [trust] = found["AssumeRolePolicyDocument"]["Statement"]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.template.dashboards import body, counts_shown, texts
 from tests.template.permissions import LOGS, TRACES, allowed, by_resource
 from tests.template.synth import (
+    Synth,
     Template,
     functions,
     named,
@@ -17,12 +17,8 @@ from tests.template.synth import (
     properties,
     references,
     resources,
-    synthesize,
     target,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 API = "AWS::ApiGatewayV2"
 SECRET = "AWS::SecretsManager::Secret"
@@ -187,8 +183,8 @@ def test_the_stage_is_the_root_s_and_throttled(pubsub: Template) -> None:
     assert "RouteSettings" not in stage
 
 
-def test_the_throttle_is_the_configured_one(tmp_path: Path) -> None:
-    template = synthesize(tmp_path, api_rate_limit="7", api_burst_limit="8").templates["PubSub"]
+def test_the_throttle_is_the_configured_one(dev_with_every_option: Synth) -> None:
+    template = dev_with_every_option.templates["PubSub"]
     settings = only(template, f"{API}::Stage")["DefaultRouteSettings"]
     assert (settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]) == (7, 8)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from custom_resources.emptying import EMPTY_TAG
 from odyssey_cli import paths
 from tests.template.conftest import STACKS
 from tests.template.synth import (
@@ -18,100 +17,10 @@ from tests.template.synth import (
     walk,
 )
 
-# What CloudFormation does not tag, or, for policies, what has no tags in AWS.
-UNTAGGABLE = {
-    "AWS::ApiGateway::Account",
-    "AWS::ApiGateway::Deployment",
-    "AWS::ApiGateway::GatewayResponse",
-    "AWS::ApiGateway::Method",
-    "AWS::ApiGateway::Resource",
-    "AWS::ApiGatewayV2::Integration",
-    "AWS::ApiGatewayV2::Route",
-    "AWS::EC2::Route",
-    "AWS::EC2::SecurityGroupEgress",
-    "AWS::EC2::SecurityGroupIngress",
-    "AWS::EC2::SubnetRouteTableAssociation",
-    "AWS::EC2::VPCGatewayAttachment",
-    "AWS::Events::Archive",
-    "AWS::IAM::Group",
-    "AWS::IAM::InstanceProfile",
-    "AWS::IAM::ManagedPolicy",
-    "AWS::IAM::Policy",
-    "AWS::Lambda::EventInvokeConfig",
-    "AWS::Lambda::Permission",
-    "AWS::Logs::LogStream",
-    "AWS::S3::BucketPolicy",
-    "AWS::SNS::Subscription",
-    "AWS::SNS::TopicPolicy",
-    "AWS::SQS::QueuePolicy",
-    "Custom::ClosedDefaultGroup",
-    "Custom::EmptyBucket",
-}
-# What the CDK adds, so that a person finds a network's parts, and it the subnets, again.
-OF_NETWORKS = {"Name", "aws-cdk:subnet-name", "aws-cdk:subnet-type"}
-# Properties that name a resource for ever, by type; the exceptions are how stacks find the topic,
-# a bus, which others have to know, and a key pair, which CloudFormation makes with a name only.
-PHYSICAL_NAMES = {
-    "AWS::CloudWatch::Alarm": "AlarmName",
-    "AWS::CloudWatch::Dashboard": "DashboardName",
-    "AWS::DynamoDB::Table": "TableName",
-    "AWS::EC2::SecurityGroup": "GroupName",
-    "AWS::Events::Archive": "ArchiveName",
-    "AWS::Events::Rule": "Name",
-    "AWS::IAM::Group": "GroupName",
-    "AWS::IAM::InstanceProfile": "InstanceProfileName",
-    "AWS::IAM::ManagedPolicy": "ManagedPolicyName",
-    "AWS::IAM::Role": "RoleName",
-    "AWS::IAM::User": "UserName",
-    "AWS::KinesisFirehose::DeliveryStream": "DeliveryStreamName",
-    "AWS::Lambda::Function": "FunctionName",
-    "AWS::Logs::LogGroup": "LogGroupName",
-    "AWS::Logs::LogStream": "LogStreamName",
-    "AWS::S3::Bucket": "BucketName",
-    "AWS::SecretsManager::Secret": "Name",
-    "AWS::SNS::Topic": "TopicName",
-    "AWS::SQS::Queue": "QueueName",
-}
-
 
 def test_every_stack_is_looked_at(dev: Synth) -> None:
     assert set(dev.templates) == set(STACKS)
     assert len(STACKS) == len(set(STACKS))
-
-
-def test_everything_that_takes_tags_has_ours(stage: Synth, stack: str, stage_name: str) -> None:
-    expected = {"project": "aws-odyssey", "stack": stack, "stage": stage_name}
-    for logical_id, resource in resources(stage.templates[stack]).items():
-        if resource["Type"] in UNTAGGABLE:
-            assert "Tags" not in resource.get("Properties", {}), f"{resource['Type']} takes tags"
-            continue
-        tags = resource["Properties"].get("Tags", {})
-        found = tags if isinstance(tags, dict) else {tag["Key"]: tag["Value"] for tag in tags}
-        if resource["Type"] == "AWS::S3::Bucket" and stage_name == "dev":
-            assert found.pop(EMPTY_TAG) == "true", logical_id
-        if resource["Type"].startswith("AWS::EC2::"):
-            found = {name: value for name, value in found.items() if name not in OF_NETWORKS}
-        assert found == expected, logical_id
-
-
-def test_stacks_have_the_tags_too(stage: Synth, stack: str, stage_name: str) -> None:
-    artifact = stage.manifest["artifacts"][stack]["properties"]
-    assert artifact["tags"] == {"project": "aws-odyssey", "stack": stack, "stage": stage_name}
-
-
-def test_nothing_has_a_physical_name_but_what_others_find_it_by(
-    template: Template, stack: str
-) -> None:
-    for kind, name in PHYSICAL_NAMES.items():
-        for found in properties(template, kind):
-            assert name not in found
-    for parameter in properties(template, "AWS::SSM::Parameter"):
-        assert parameter["Name"].startswith("/odyssey/")
-    for bus in properties(template, "AWS::Events::EventBus"):
-        assert bus["Name"] == f"{stack}-events"
-    for key_pair in properties(template, "AWS::EC2::KeyPair"):
-        # Derived from the stack's, so that an account has room for a second copy.
-        assert key_pair["KeyName"].startswith(stack)
 
 
 def test_no_account_region_or_machine_is_written_down(template: Template) -> None:

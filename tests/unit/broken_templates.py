@@ -1,4 +1,7 @@
-"""Ways to break each rule, one property of the small template at a time."""
+"""Ways to break each rule, one property of the small template at a time.
+
+Those of the rules on alarms are in tests/unit/broken_alarms.py.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,8 @@ if TYPE_CHECKING:
     from odyssey_cli.policy.templates import Template
 
 EVERYBODY = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}
-STATEMENTS = ("Properties", "PolicyDocument", "Statement")
+P = "Properties"
+STATEMENTS = (P, "PolicyDocument", "Statement")
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,6 @@ def policy(statement: dict[str, Any]) -> dict[str, Any]:
     return resource("AWS::IAM::Policy", Roles=[ref("BillerRole")], PolicyDocument=document)
 
 
-P = "Properties"
 BROKEN = [
     Broken("edges-guarded", "no redrive policy", ("Parcels", P, "RedrivePolicy")),
     Broken("edges-known", "a pipe", ("Pipe",), resource("AWS::Pipes::Pipe")),
@@ -70,73 +73,6 @@ BROKEN = [
         "a bucket's events on the default bus",
         ("Lake", P, "NotificationConfiguration"),
         {"EventBridgeConfiguration": {}},
-    ),
-    Broken("failure-queues-watched", "no alarm", ("UnreadWaiting",), at="Unread"),
-    Broken(
-        "failure-queues-watched",
-        "an alarm from the second message on",
-        ("UnreadWaiting", P, "Threshold"),
-        2,
-        at="Unread",
-    ),
-    Broken(
-        "failure-queues-watched",
-        "an alarm on the least of five minutes",
-        ("UnreadWaiting", P, "Statistic"),
-        "Minimum",
-        at="Unread",
-    ),
-    Broken(
-        "failure-queues-watched",
-        "an alarm below one message",
-        ("UnreadWaiting", P, "ComparisonOperator"),
-        "LessThanThreshold",
-        at="Unread",
-    ),
-    Broken(
-        "failure-queues-watched",
-        "a queue that nobody consumes any more",
-        ("Printer", P, "Policies"),
-        [],
-        at="Letters",
-    ),
-    Broken("failure-queues-kept", "the four days of SQS", ("Unread", P, "MessageRetentionPeriod")),
-    Broken("sources-watched", "nothing on a queue's age", ("ParcelsBehind",), at="Parcels"),
-    Broken("sources-watched", "nothing on a stream's age", ("BillerBehind",), at="Billing"),
-    Broken("sources-watched", "nothing on what Firehose has", ("ClicksBehind",), at="Clicks"),
-    Broken(
-        "sources-watched",
-        "an alarm when it is too late",
-        ("BillerBehind", P, "Threshold"),
-        86400000,
-        at="Billing",
-    ),
-    Broken("failures-watched", "nothing on throttles", ("ReaderThrottled",), at="Reader"),
-    Broken("failures-watched", "nothing on an API's 5xx", ("DeskErrors",), at="Desk"),
-    Broken("failures-watched", "nothing on failed batches", ("ClicksFailed",), at="Clicks"),
-    Broken(
-        "failures-watched",
-        "nothing on a REST API's 5xx",
-        ("Counter",),
-        resource("AWS::ApiGateway::RestApi", Name="Shop-Counter"),
-    ),
-    Broken("failures-watched", "nothing on a host", ("Host",), resource("AWS::EC2::Instance")),
-    Broken("alarms-tell", "no action", ("DeskErrors", P, "AlarmActions")),
-    Broken("alarms-tell", "actions turned off", ("DeskErrors", P, "ActionsEnabled"), False),
-    Broken("alarms-tell", "no sentence", ("DeskErrors", P, "AlarmDescription"), "5xx"),
-    Broken("alarms-tell", "no state while idle", ("DeskErrors", P, "TreatMissingData")),
-    Broken(
-        "alarms-tell",
-        "another topic",
-        ("DeskErrors", P, "AlarmActions"),
-        [ref("News")],
-    ),
-    Broken(
-        "alarms-tell",
-        "a topic to which CloudWatch may not publish",
-        ("Announced",),
-        resource("AWS::SSM::Parameter", Name="/odyssey/alarm-topic-arn", Value=ref("News")),
-        at="News",
     ),
     Broken("encrypted", "a queue in plain text", ("Unread", P, "SqsManagedSseEnabled"), False),
     Broken("encrypted", "a topic in plain text", ("News", P, "KmsMasterKeyId")),
@@ -257,6 +193,19 @@ BROKEN = [
     Broken("deletion-protected", "a host", ("Host",), resource("AWS::EC2::Instance"), stage="prod"),
     Broken("no-wildcard", "all actions", ("W",), policy(allow("dynamodb:*", arn("Orders")))),
     Broken("no-wildcard", "all tables", ("W",), policy(allow("dynamodb:PutItem"))),
+    Broken("no-wildcard", "an action but for a letter", ("W",), policy(allow("s3:GetObjec?"))),
+    Broken(
+        "no-wildcard",
+        "a table but for a letter",
+        ("W",),
+        policy(allow("dynamodb:PutItem", "arn:aws:dynamodb:::table/Order?")),
+    ),
+    Broken(
+        "no-wildcard",
+        "a letter before what has its name later",
+        ("W",),
+        policy(allow("s3:GetObject", "arn:aws:s3:::lak?/*")),
+    ),
     Broken(
         "no-wildcard",
         "one of two that needs it",
@@ -320,6 +269,23 @@ BROKEN = [
         "arn:aws:iam::210987654321:root",
     ),
     Broken("nobody-else", "any topic", ("ReaderPermission", P, "SourceArn")),
+    Broken("tagged", "a queue without", ("Unread", P, "Tags")),
+    Broken("tagged", "a queue without one of them", ("Unread", P, "Tags", 0)),
+    Broken("tagged", "another stage's", ("Unread", P, "Tags", 2, "Value"), "prod"),
+    Broken("tagged", "another stack's", ("Unread", P, "Tags", 1, "Value"), "Ingest"),
+    Broken("tagged", "one more", ("Unread", P, "Tags", "+"), {"Key": "team", "Value": "a"}),
+    Broken("tagged", "an API's, by name", ("Desk", P, "Tags"), {"project": "aws-odyssey"}),
+    Broken("tagged", "a budget's, elsewhere", ("B",), resource("AWS::Budgets::Budget")),
+    Broken("tagged", "a type that nobody knows", ("N",), resource("AWS::New::Thing")),
+    Broken("tagged", "a type that takes some after all", ("ReaderNews", P, "Tags"), []),
+    Broken("tagged", "a dev bucket that may not be emptied", ("Lake", P, "Tags", 3)),
+    Broken(
+        "tagged",
+        "a prod bucket that may be emptied",
+        ("Lake", P, "Tags", "+"),
+        {"Key": "odyssey:empty-on-delete", "Value": "true"},
+        "prod",
+    ),
     Broken("no-access-key", "one", ("K",), resource("AWS::IAM::AccessKey")),
     Broken(
         "no-export",

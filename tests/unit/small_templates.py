@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
+from odyssey_cli.policy.tagging import UNTAGGABLE
 from odyssey_cli.policy.templates import Template
 
 Resource = dict[str, Any]
@@ -30,12 +32,21 @@ class Small:
         self.stage = stage
         self.resources: Resources = {}
         self.keys = {"KmsMasterKeyId": arn("Key")} if self.is_prod else {}
+        self.tags = {"project": "aws-odyssey", "stack": "Shop", "stage": stage}
 
     def template(self) -> Template:
         body = {"Parameters": PARAMETERS, "Resources": self.resources, "Outputs": {}}
-        return Template("Shop", copy.deepcopy(body), self.stage, protected=self.is_prod)
+        return Template(
+            "Shop", copy.deepcopy(body), self.stage, protected=self.is_prod, tags=self.tags
+        )
 
     def add(self, logical_id: str, kind: str, *, holds_data: bool = False, **given: Any) -> None:
+        if kind not in UNTAGGABLE:
+            more = given.pop("Tags", {})
+            given["Tags"] = [{"Key": k, "Value": v} for k, v in (self.tags | more).items()]
+            # Not all types have a list of them.
+            if kind.startswith("AWS::ApiGatewayV2::"):
+                given["Tags"] = self.tags
         made: Resource = {"Type": kind, "Properties": given}
         if holds_data:
             policy = "Retain" if self.is_prod else "Delete"
@@ -72,7 +83,7 @@ class Small:
             if falls
             else "GreaterThanOrEqualToThreshold",
             AlarmActions=[TOPIC], AlarmDescription="Something is wrong.",
-            TreatMissingData="notBreaching",
+            Period=300, EvaluationPeriods=1, TreatMissingData="notBreaching",
         )  # fmt: skip
 
     def tls(self, logical_id: str, kind: str, names: str, action: str, *more: Resource) -> None:
@@ -189,6 +200,7 @@ class Small:
             BucketEncryption={"ServerSideEncryptionConfiguration": [rule]},
             PublicAccessBlockConfiguration=dict.fromkeys((*closed, "RestrictPublicBuckets"), True),
             VersioningConfiguration={"Status": "Enabled"},
+            Tags={} if self.is_prod else {"odyssey:empty-on-delete": "true"},
         )  # fmt: skip
         self.tls(id, "AWS::S3::BucketPolicy", "Bucket", "s3:*")
         if not self.is_prod:
@@ -236,7 +248,7 @@ def shop(stage: str) -> Template:
     small = Small(stage)
     small.key("sns.amazonaws.com", "events.amazonaws.com", "s3.amazonaws.com")
     # Table, to a function.
-    encryption = {"SSEEnabled": small.is_prod}
+    encryption: Resource = {"SSEEnabled": small.is_prod}
     if small.is_prod:
         encryption["KMSMasterKeyId"] = arn("Key")
     small.add(
@@ -339,4 +351,4 @@ def having(template: Template, value: object, logical_id: str, *path: str | int)
 
 
 def _with_body(template: Template, body: dict[str, Any]) -> Template:
-    return Template(template.name, body, template.stage, template.protected)
+    return replace(template, body=body)

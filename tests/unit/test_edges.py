@@ -327,6 +327,22 @@ def test_an_e_mail_about_alarms_and_a_copy_elsewhere_are_accepted_with_a_reason(
     assert list(unguarded(Template("Shop", body))) == []
 
 
+@pytest.mark.parametrize(("periods", "told"), [(1, "alarm LakeUncopied"), (2, "nobody")])
+def test_one_object_that_is_not_copied_is_enough_for_an_alarm(periods: int, told: str) -> None:
+    rule = {"Destination": {"Bucket": "arn:aws:s3:::copies", "Metrics": {"Status": "Enabled"}}}
+    template = having(shop("dev"), {"Rules": [rule]}, "Lake", P, "ReplicationConfiguration")
+    alarm = shop("dev").resources["DeskErrors"][P] | {
+        "Namespace": "AWS/S3",
+        "MetricName": "OperationsFailedReplication",
+        "Dimensions": [{"Name": "SourceBucket", "Value": ref("Lake")}],
+        "EvaluationPeriods": periods,
+    }
+
+    template = having(template, resource("AWS::CloudWatch::Alarm", **alarm), "LakeUncopied")
+
+    assert one(template, "bucket to bucket").told == told
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
