@@ -31,7 +31,8 @@ class FailureQueue:
     Attributes:
         url: its address.
         kind: what it holds.
-        mappings: the event source mappings of the stack whose failures may be in it.
+        mappings: the event source mappings of the stack whose failures may be in it; for dead
+            letters, those that read the queue they come from.
         functions: the names of the functions that may have to do with what is in it.
         streams: for rejects, the ARNs of the stack's delivery streams.
         source: for dead letters, the address of the queue they come from.
@@ -89,7 +90,10 @@ def discover(target: Target, stack: str) -> list[FailureQueue]:
             found.append(FailureQueue(url, Kind.DELIVERIES, functions=tuple(invoked[arn])))
         elif arn in sources:
             source, receives = sources[arn]
-            found.append(FailureQueue(url, Kind.DEAD_LETTERS, source=source, max_receives=receives))
+            readers = tuple(each for each in mappings if each["EventSourceArn"] == arns[source])
+            found.append(
+                FailureQueue(url, Kind.DEAD_LETTERS, readers, source=source, max_receives=receives)
+            )
     return found
 
 

@@ -11,13 +11,14 @@ Four kinds of message wait in a stack's failure queues:
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from odyssey_cli import bus_letters, firehose_rejects, topic_deliveries
+from odyssey_cli import bus_letters, dead_letters, firehose_rejects, topic_deliveries
 from odyssey_cli.failure_queues import REJECTS_OUTPUT, FailureQueue, Kind, discover
 from odyssey_cli.invocations import NotDeliverable, hand_over
 from odyssey_cli.stream_records import Read, read_records
@@ -45,6 +46,9 @@ __all__ = [
 
 # While messages are worked on nobody else sees them; long enough for a few thousand.
 _HOLD_SECONDS = 3_600
+# After so long, those that are left are held anew: a function that is begun then may still run for
+# its 15 minutes ("Lambda quotas", 2026-11-21).
+_WORK_SECONDS = 2_400
 # How reading a message fails that is not what its queue is for.
 _UNREADABLE = (KeyError, TypeError, ValueError, AttributeError)
 
@@ -173,19 +177,34 @@ def collect(target: Target, queue: FailureQueue) -> list[Failure]:
         raise
 
 
-def redrive_all(target: Target, queue: FailureQueue) -> Iterator[Redriven]:
-    """Bring back what is in a queue now, one by one; what is not come to is released."""
+def redrive_all(target: Target, queue: FailureQueue, *, apart: bool = False) -> Iterator[Redriven]:
+    """Bring back what is in a queue now, one by one; what is not come to is released.
+
+    Whoever is killed meanwhile leaves messages hidden, for an hour at most; none is lost.
+
+    Args:
+        target: where the queue is.
+        queue: one of a stack's.
+        apart: hand dead letters to their function instead of putting them into their queue
+            (see `redrive`). Each is tried once, in the order in which the queue gives them. Of a
+            FIFO group nothing can be received behind ten that stay.
+    """
     seen: set[str] = set()
     while True:
-        waiting = [each for each in collect(target, queue) if each.message["MessageId"] not in seen]
+        until = time.monotonic() + target.seconds(_WORK_SECONDS)
+        held = collect(target, queue)
+        release(target, [each for each in held if each.message["MessageId"] in seen])
+        waiting = [each for each in held if each.message["MessageId"] not in seen]
         if not waiting:
             return
         try:
             while waiting:
                 seen.add(waiting[0].message["MessageId"])
-                redriven = redrive(target, waiting[0])
+                redriven = redrive(target, waiting[0], apart=apart)
                 del waiting[0]
                 yield redriven
+                if queue.kind is Kind.DEAD_LETTERS and time.monotonic() > until:
+                    break
         finally:
             release(target, waiting)
         if queue.kind is not Kind.DEAD_LETTERS:
@@ -218,11 +237,20 @@ def release(target: Target, failures: Iterable[Failure]) -> None:
         )
 
 
-def redrive(target: Target, failure: Failure) -> Redriven:
-    """Bring one failure back; its message is deleted only when that has worked."""
-    if failure.queue.kind is Kind.DEAD_LETTERS:
+def redrive(target: Target, failure: Failure, *, apart: bool = False) -> Redriven:
+    """Bring one failure back; its message is deleted only when that has worked.
+
+    Args:
+        target: where it is.
+        failure: one that is held.
+        apart: do not put a dead letter into its queue, where it is received along with others:
+            hand it to the function that reads the queue, and wait for what becomes of it. Until
+            then it stays where it is. It goes into its queue all the same if no function of the
+            stack reads that.
+    """
+    if failure.queue.kind is Kind.DEAD_LETTERS and not (apart and failure.queue.mappings):
         _send_back(target, failure)
-        redriven = Redriven(failure, Result.DONE)
+        redriven = Redriven(failure, Result.DONE, dead_letters.TOGETHER if apart else "")
     else:
         redriven = _process(target, failure)
     if redriven.result is Result.DONE:
@@ -268,6 +296,9 @@ def _work(target: Target, failure: Failure) -> tuple[str, Read]:
     would come to all subscribers, of which the others have had it.
     """
     queue, body = failure.queue, failure.body
+    if queue.kind is Kind.DEAD_LETTERS:
+        function, record = dead_letters.delivery(failure.message, queue.mappings)
+        return function, Read([record], complete=True)
     if queue.kind is Kind.DELIVERIES:
         delivery = failure.delivery
         function = delivery.function or _only(queue.functions)

@@ -31,11 +31,20 @@ def redrive(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what would be brought back.")
     ] = False,
+    apart: Annotated[
+        bool,
+        typer.Option("--apart", help="Hand each dead letter to its function by itself."),
+    ] = False,
     target: TargetOption = "local",
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring back what a stack could not process; delete each message once that has worked."""
+    """Bring back what a stack could not process; delete each message once that has worked.
+
+    Dead letters go into their queue again. One at which its function dies takes others along
+    there, each time; --apart calls the function with one at a time instead, and says of which it
+    dies. Whatever fails stays where it is.
+    """
     from odyssey_cli import failures, firehose_rejects  # noqa: PLC0415 - see odyssey_cli.target
 
     to = resolve(target, yes=yes)
@@ -48,7 +57,12 @@ def redrive(
         failures.discover(to, stack), key=lambda each: each.kind is failures.Kind.REJECTS
     )
     for queue in queues:
-        of_queue = list(failures.redrive_all(to, queue))
+        of_queue = []
+        for each in failures.redrive_all(to, queue, apart=apart):
+            of_queue.append(each)
+            if apart:
+                # A function may take 15 minutes to die, and all of what was done may be ended.
+                err.print(Text(f"{plain(each.failure.what)}: {_said(each)}"), soft_wrap=True)
         if queue.kind is failures.Kind.REJECTS and of_queue:
             of_queue = failures.rejected_again(to, queue, of_queue)
         redriven += of_queue
@@ -112,13 +126,16 @@ def _outcome(redriven: Redriven) -> dict[str, str]:
     return {"result": redriven.result, "detail": redriven.detail}
 
 
+def _said(redriven: Redriven) -> str:
+    detail = f": {redriven.detail}" if redriven.detail else ""
+    return plain(f"{redriven.result}{detail}")
+
+
 def _table(waiting: list[Failure], redriven: list[Redriven] | None = None) -> Table:
     table = Table("queue", "what", "cause", "since (UTC)", *(["result"] if redriven else []))
     for number, failure in enumerate(waiting):
         cells = [Text(plain(str(value)), overflow="fold") for value in _row(failure).values()]
         if redriven:
-            became = redriven[number]
-            result = f"{became.result}: {became.detail}" if became.detail else became.result
-            cells.append(Text(plain(result), overflow="fold"))
+            cells.append(Text(_said(redriven[number]), overflow="fold"))
         table.add_row(*cells)
     return table

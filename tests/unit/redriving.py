@@ -42,6 +42,7 @@ class FakeQueues:
             "MessageId": name,
             "ReceiptHandle": name,
             "Body": body if isinstance(body, str) else json.dumps(body),
+            "MD5OfBody": f"md5 of {name}",
             "Attributes": {"SentTimestamp": "1795262400000"},
             "MessageAttributes": attributes(**texts),
         }
@@ -92,6 +93,7 @@ class FakeFunctions:
         on_invoke: what a function does, given its records.
         destinations: where failed asynchronous invocations go, by function.
         lookups: the functions that were asked for that.
+        sources: what event source mappings read, by their ids.
     """
 
     invoked: list[tuple[str, list[Record]]] = field(default_factory=list)
@@ -100,6 +102,7 @@ class FakeFunctions:
     on_invoke: Callable[[list[Record]], object] = lambda _: None
     destinations: dict[str, str | None] = field(default_factory=dict)
     lookups: list[str] = field(default_factory=list)
+    sources: dict[str, str] = field(default_factory=dict)
 
     class exceptions:  # noqa: N801 - boto3's name
         class ResourceNotFoundException(Exception):  # noqa: N818 - AWS's name
@@ -121,7 +124,8 @@ class FakeFunctions:
         return {"DestinationConfig": on_failure}
 
     def get_event_source_mapping(self, *, UUID: str) -> dict[str, Any]:  # noqa: N803
-        return {"UUID": UUID, "EventSourceArn": "arn:stream", "FunctionArn": "arn:f"}
+        source = self.sources.get(UUID, "arn:stream")
+        return {"UUID": UUID, "EventSourceArn": source, "FunctionArn": "arn:f"}
 
 
 @dataclass

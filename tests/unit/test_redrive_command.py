@@ -17,6 +17,8 @@ from tests.unit.redriving import ACCOUNT, LOGGER, MULTIPLIER, Cloud
 
 GIVEN_UP, REJECTS = (f"https://sqs/{ACCOUNT}/{name}" for name in ("given-up", "rejects"))
 MESSAGE = counted({"hello": 1}, id="event-1")
+EVENTS, LETTERS = (f"https://sqs/{ACCOUNT}/{name}" for name in ("events", "letters"))
+ARN = f"arn:aws:sqs:us-east-1:{ACCOUNT}"
 NOTIFICATION = {"Type": "Notification", "MessageId": "sns-1", "Message": MESSAGE}
 
 
@@ -109,3 +111,90 @@ def test_what_comes_back_from_another_queue_only_to_be_rejected_is_not_said_to_b
         "brought back",
         "rejected again",
     ]
+
+
+@pytest.fixture
+def queue(cloud: Cloud) -> str:
+    """Give the stack a queue that a function reads; return its dead-letter queue."""
+    policy = {"deadLetterTargetArn": f"{ARN}:letters", "maxReceiveCount": 5}
+    cloud.sqs.policies = {EVENTS: json.dumps(policy)}
+    cloud.formation.resources["AWS::SQS::Queue"] += [EVENTS, LETTERS]
+    cloud.formation.resources["AWS::Lambda::EventSourceMapping"] = ["of events", "of a stream"]
+    cloud.functions.sources = {"of events": f"{ARN}:events"}
+    return LETTERS
+
+
+def test_apart_each_dead_letter_comes_to_its_function_alone_and_the_killer_is_told(
+    cloud: Cloud, queue: str
+) -> None:
+    # GIVEN three, at one of which the function dies, and a message of a topic
+    names = [cloud.sqs.put(queue, body) for body in ("one", "killer \x1b[2J", "three")]
+    cloud.sqs.put(GIVEN_UP, NOTIFICATION)
+
+    def dies(records: list[Any]) -> None:
+        cloud.functions.error = "killer" in records[0].get("body", "")
+        cloud.functions.payload = {"errorMessage": "\x1b[2J timed out"}
+
+    cloud.functions.on_invoke = dies
+    # WHEN
+    result = run("--apart", "--json")
+    # THEN nobody else came along
+    batches = [records for function, records in cloud.functions.invoked if function == "arn:f"]
+    assert [[each["messageId"] for each in batch] for batch in batches] == [[n] for n in names]
+    # AND it alone waits
+    assert cloud.sqs.visible(queue) == [names[1]]
+    assert cloud.sqs.queues.get(EVENTS, []) == []
+    assert cloud.sqs.visible(GIVEN_UP) == []
+    assert error_of(result).problem == "Of 4: 1 failed again."
+    rows = {row["what"]: row["result"] for row in json.loads(result.stdout)}
+    assert rows == {
+        "message event-1": "brought back",
+        f"message {names[0]}": "brought back",
+        f"message {names[1]}": "failed again",
+        f"message {names[2]}": "brought back",
+    }
+    # AND that was told as it happened
+    assert result.stderr.splitlines() == [
+        "message event-1: brought back",
+        f"message {names[0]}: brought back",
+        f"message {names[1]}: failed again: \\x1b[2J timed out",
+        f"message {names[2]}: brought back",
+    ]
+
+
+def test_together_dead_letters_go_into_their_queue(
+    cloud: Cloud, queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN
+    sent: list[str] = []
+    monkeypatch.setattr(
+        cloud.sqs, "send_message", lambda **each: sent.append(each["QueueUrl"]), raising=False
+    )
+    cloud.sqs.put(queue, "one")
+    # WHEN
+    result = run()
+    # THEN
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    assert sent == [EVENTS]
+    assert cloud.functions.invoked == []
+
+
+def test_apart_says_of_a_queue_that_no_function_reads_that_it_does_not_apply(
+    cloud: Cloud, queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN
+    cloud.functions.sources = {}
+    sent: list[str] = []
+    monkeypatch.setattr(
+        cloud.sqs, "send_message", lambda **each: sent.append(each["QueueUrl"]), raising=False
+    )
+    cloud.sqs.put(queue, "one")
+    # WHEN
+    [row] = json.loads(run("--apart", "--json").stdout)
+    # THEN
+    assert row["result"] == "brought back"
+    assert row["detail"] == "into its queue: no function of the stack reads that"
+    assert sent == [EVENTS]
+    assert cloud.sqs.queues[queue] == []
+    assert cloud.functions.invoked == []
