@@ -163,6 +163,42 @@ def test_the_account_check_asks_for_the_bootstrap_that_the_assembly_needs(dev: S
     assert max(needed) == account.BOOTSTRAP_VERSION
 
 
+def test_mypy_reads_the_modules_of_the_library_that_the_sources_import() -> None:
+    # GIVEN
+    packages = ("app.py", "stacks/*.py", "constructs/**/*.py", "bench/*.py", "odyssey_cli/**/*.py")
+    imported = {
+        name
+        for pattern in packages
+        for file in ROOT.glob(pattern)
+        for name in library_modules(ast.parse(file.read_text(encoding="utf-8")))
+    }
+    # WHEN
+    overrides = tomllib.loads(text("pyproject.toml"))["tool"]["mypy"]["overrides"]
+    followed = {
+        name
+        for each in overrides
+        if each.get("follow_imports") == "normal"
+        for name in each["module"]
+    }
+    # THEN what comes from them is no Any
+    assert "aws_cdk.aws_lambda" in imported
+    assert imported - followed == set()
+
+
+def library_modules(tree: ast.AST) -> set[str]:
+    """Return the modules of aws_cdk that a module imports."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "aws_cdk":
+            found.add(node.module)
+            found |= {
+                f"{node.module}.{name.name}"
+                for name in node.names
+                if name.name.startswith("aws_") or name.name == "interfaces"
+            }
+    return found
+
+
 def test_constructs_is_a_source_root_and_no_package() -> None:
     # With an __init__.py it would shadow the package `constructs`, and aws-cdk-lib with it.
     assert not (ROOT / "constructs" / "__init__.py").exists()
