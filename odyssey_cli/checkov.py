@@ -52,7 +52,14 @@ class Finding:
 
 @dataclass(frozen=True)
 class Acceptance:
-    """Findings of a check that stay, and why."""
+    """Findings of a check that stay, and why.
+
+    Attributes:
+        check: its id.
+        stages: in each of which every one of the resources has the finding.
+        resources: STACK.LOGICALID, without the checksum at its end.
+        reason: why it stays.
+    """
 
     check: str
     stages: tuple[str, ...]
@@ -75,14 +82,14 @@ class Report:
     Attributes:
         open: findings that nobody has accepted.
         accepted: how many have been.
-        unused: what is accepted and not found: check and resource.
+        unused: what is accepted and not found: check, stage and resource.
         passed, resources, errors: checkov's own counts.
         seconds: how long checkov took.
     """
 
     open: list[Finding] = field(default_factory=list)
     accepted: int = 0
-    unused: list[tuple[str, str]] = field(default_factory=list)
+    unused: list[tuple[str, str, str]] = field(default_factory=list)
     passed: int = 0
     resources: int = 0
     errors: int = 0
@@ -98,7 +105,7 @@ def acceptances(text: str) -> list[Acceptance]:
     """Return what a table accepts.
 
     Raises:
-        OdysseyError: an entry lacks something.
+        OdysseyError: an entry lacks something, or names a stage that there is not.
     """
     try:
         table = tomllib.loads(text)
@@ -106,7 +113,7 @@ def acceptances(text: str) -> list[Acceptance]:
         return [
             Acceptance(
                 entry["check"],
-                tuple(entry["stages"]),
+                _stages(entry),
                 tuple(
                     resource
                     for name in entry["resources"]
@@ -121,6 +128,13 @@ def acceptances(text: str) -> list[Acceptance]:
             f"{ACCEPTED} cannot be read: {error}.",
             "Each entry has a check, stages, resources and a reason.",
         ) from error
+
+
+def _stages(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    stages = entry["stages"]
+    if not isinstance(stages, list) or not stages or not set(stages) <= set(STAGES):
+        raise ValueError(f"the stages of {entry['check']} are {stages}, not of {', '.join(STAGES)}")
+    return tuple(stages)
 
 
 def judge(
@@ -139,11 +153,11 @@ def judge(
         resources=summary["resource_count"],
         errors=summary["parsing_errors"],
     )
-    used: set[tuple[int, str]] = set()
+    used: set[tuple[int, str, str]] = set()
     for each in found["results"]["failed_checks"]:
         finding = _finding(each)
         ways = {
-            (index, resource)
+            (index, finding.stage, resource)
             for index, entry in enumerate(accepted)
             for resource in entry.resources
             if entry.covers(finding, resource)
@@ -153,11 +167,12 @@ def judge(
         if not ways:
             report.open.append(finding)
     report.unused = [
-        (entry.check, resource)
+        (entry.check, stage, resource)
         for index, entry in enumerate(accepted)
-        if set(entry.stages) & set(stages)
+        for stage in entry.stages
+        if stage in stages
         for resource in entry.resources
-        if (index, resource) not in used
+        if (index, stage, resource) not in used
     ]
     return report
 

@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from odyssey_cli import figures
 from odyssey_cli.commands.stacks import ContextOption, settings_of, steps
 from odyssey_cli.console import err, out, plain
 
@@ -25,7 +26,7 @@ def checkov(
     """Run checkov over the templates of both stages, or of -c stage=...; offline.
 
     Installs it on first use. Exits with 1 for a finding without a reason in
-    .ci/checkov/accepted.toml, and for a reason without a finding.
+    .ci/checkov/accepted.toml, and for a reason without a finding in one of its stages.
     """
     from odyssey_cli import checkov as checks  # noqa: PLC0415 - only this command needs it
 
@@ -35,6 +36,7 @@ def checkov(
         typer.echo(json.dumps(_as_json(report)))
     else:
         _show(report)
+        figures.show(_figures(report))
     if not report.ok:
         raise typer.Exit(1)
 
@@ -51,12 +53,27 @@ def _show(report: Any) -> None:  # noqa: ANN401 - see checkov
             table.add_row(*(Text(plain(cell)) for cell in cells))
         out.print(table)
         err.print(f"Mend them, or say why they stay in {ACCEPTED}.")
-    for check, resource in report.unused:
-        err.print(f"Not found any more: {check} of {resource}. Take it out of {ACCEPTED}.")
+    for check, stage, resource in report.unused:
+        err.print(
+            f"Not found any more in {stage}: {check} of {resource}. Take it out of {ACCEPTED}."
+        )
     out.print(
         f"{report.resources} resources: {report.passed} checks passed, {report.accepted} findings "
-        f"accepted, {len(report.open)} open, {report.errors} templates unreadable, "
-        f"{report.seconds:.1f} s"
+        f"accepted, {len(report.open)} open, {report.errors} templates unreadable"
+    )
+
+
+def _figures(report: Any) -> dict[str, Any]:  # noqa: ANN401 - see checkov
+    """Return the figures of a run; a case is a check of a resource, or a template unread."""
+    accounted_for = report.passed + report.accepted
+    return figures.figures(
+        tried=accounted_for + len(report.open) + report.errors,
+        passed=accounted_for,
+        seconds=report.seconds,
+        resources=report.resources,
+        accepted=report.accepted,
+        open=len(report.open),
+        unreadable=report.errors,
     )
 
 
@@ -64,13 +81,9 @@ def _as_json(report: Any) -> dict[str, Any]:  # noqa: ANN401 - see checkov
     return {
         "ok": report.ok,
         "open": [vars(each) for each in report.open],
-        "unused": [{"check": check, "resource": resource} for check, resource in report.unused],
-        "figures": {
-            "resources": report.resources,
-            "passed": report.passed,
-            "accepted": report.accepted,
-            "open": len(report.open),
-            "unreadable": report.errors,
-            "seconds": round(report.seconds, 1),
-        },
+        "unused": [
+            {"check": check, "stage": stage, "resource": resource}
+            for check, stage, resource in report.unused
+        ],
+        "figures": _figures(report),
     }

@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from odyssey_cli import figures
 from odyssey_cli.commands.stacks import StacksArgument, steps
 from odyssey_cli.console import amount, out, plain
 from odyssey_cli.errors import OdysseyError
@@ -41,33 +42,47 @@ def fuzz(
     """Send APIs everything they might be sent, and hold the answers against ./odyssey openapi.
 
     On the local cloud that is running, which then keeps what was accepted, or on one of its own.
+    Exits with 1 unless every operation was tried in both ways and passed.
     """
     from odyssey_cli.fuzz import runner  # noqa: PLC0415 - schemathesis takes a second
 
     used = secrets.randbelow(2**32) if seed is None else seed
     with steps() as step:
         tried = runner.fuzz(stacks or [], examples=examples, seed=used, step=step)
-    figures = runner.figures(tried)
+    found = runner.figures(tried)
+    ok = bool(tried) and all(each.ok for each in tried)
     if as_json:
         apis = [
             {"stack": each.stack, "ok": each.ok}
             | {name: report.as_json() for name, report in each.reports.items()}
             for each in tried
         ]
-        ok = all(each.ok for each in tried)
-        typer.echo(json.dumps({"ok": ok, "seed": used, "apis": apis, "figures": figures}, indent=2))
+        typer.echo(json.dumps({"ok": ok, "seed": used, "apis": apis, "figures": found}, indent=2))
     else:
         _show(tried)
-        out.print(
-            f"{figures['tried']} cases tried, {figures['passed']} passed, "
-            f"{figures['seconds']:.1f} s, --seed {used}"
-        )
+        out.print(f"The same requests again: --seed {used}")
+        figures.show(found)
+    if not ok:
+        raise _not_proved(tried)
+
+
+def _not_proved(tried: Sequence[Tried]) -> OdysseyError:
     failed = sum(len(report.failures) for each in tried for report in each.reports.values())
     if failed:
-        raise OdysseyError(
+        return OdysseyError(
             f"The APIs failed {amount(failed, 'check')}.",
             "The lines above send the requests again; see ./odyssey logs for the functions.",
         )
+    untried = [
+        f"{each.stack} {operation} ({name})"
+        for each in tried
+        for name, report in each.reports.items()
+        for operation in report.untried or ([] if report.ok else ["no operation"])
+    ]
+    return OdysseyError(
+        f"Nothing was found, but not everything was tried: {', '.join(untried) or 'no API'}.",
+        "See with ./odyssey openapi what is described of them.",
+    )
 
 
 def _show(tried: Sequence[Tried]) -> None:

@@ -10,7 +10,7 @@ import typer
 import yaml
 
 from odyssey_cli import cdk, paths
-from odyssey_cli.errors import OdysseyError
+from odyssey_cli.commands.stacks import known
 from odyssey_cli.target import Target
 
 
@@ -41,10 +41,8 @@ def _template(stack: str) -> dict[str, Any]:
         OdysseyError: there is no such stack.
     """
     assembly = cdk.synthesize(Target(dict(os.environ), paths.STATE / "openapi", None))
-    names = cdk.stacks(assembly)
-    if stack not in names:
-        raise OdysseyError(f"There is no stack {stack!r}.", f"There are {', '.join(names)}.")
+    [name] = known([stack], cdk.stacks(assembly))
     template: dict[str, Any] = json.loads(
-        (assembly / f"{stack}.template.json").read_text(encoding="utf-8")
+        (assembly / f"{name}.template.json").read_text(encoding="utf-8")
     )
     return template

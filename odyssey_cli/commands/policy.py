@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,7 +11,7 @@ from rich import box
 from rich.table import Column, Table
 from rich.text import Text
 
-from odyssey_cli import cdk
+from odyssey_cli import cdk, figures
 from odyssey_cli.commands.stacks import ContextOption, StacksArgument, known, nowhere, settings_of
 from odyssey_cli.console import amount, err, out
 
@@ -32,27 +33,42 @@ def edges(
     stacks: StacksArgument = None,
     context: ContextOption = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print a JSON object: an array of edges per stack.")
+        bool,
+        typer.Option(
+            "--json", help="Print a JSON object: the figures, and the edges of each stack."
+        ),
     ] = False,
 ) -> None:
     """Show every asynchronous edge: what becomes of what cannot be handed over, and who is told."""
     # Only these two commands need the finders.
     from odyssey_cli.policy.edges import edges as find  # noqa: PLC0415
 
-    found = {template.name: find(template) for template in _templates(stacks, context)}
-    if as_json:
-        whole = {name: [each.as_json() for each in edges] for name, edges in found.items()}
-        typer.echo(json.dumps(whole, ensure_ascii=False, indent=2))
-    else:
-        for name, of_stack in found.items():
-            _show(name, of_stack)
+    templates = _templates(stacks, context)
+    began = time.perf_counter()
+    found = {template.name: find(template) for template in templates}
+    seconds = time.perf_counter() - began
     everything = [each for of_stack in found.values() for each in of_stack]
     lacking = sum(bool(each.faults) for each in everything)
     accepted = sum(bool(each.accepted) for each in everything)
+    told = figures.figures(
+        tried=len(everything),
+        passed=len(everything) - lacking,
+        seconds=seconds,
+        accepted=accepted,
+        stacks=len(templates),
+    )
     err.print(
         f"{amount(len(everything), 'edge')}: {len(everything) - lacking - accepted} guarded, "
         f"{accepted} accepted as they are, {lacking} not guarded"
     )
+    if as_json:
+        of_stacks = {name: [each.as_json() for each in edges] for name, edges in found.items()}
+        whole = {"ok": not lacking, "figures": told, "stacks": of_stacks}
+        typer.echo(json.dumps(whole, ensure_ascii=False, indent=2))
+    else:
+        for name, of_stack in found.items():
+            _show(name, of_stack)
+        figures.show(told)
     if lacking:
         raise typer.Exit(1)
 
@@ -69,16 +85,16 @@ def rules(
     from odyssey_cli.policy.rules import run  # noqa: PLC0415
 
     ran = run(_templates(stacks, context))
+    told = _figures(ran)
+    err.print(
+        f"{amount(told['rules'], 'rule')}, {amount(ran.stacks, 'stack')}, "
+        f"{amount(ran.resources, 'resource')}: {amount(len(ran.findings), 'finding')}"
+    )
     if as_json:
-        typer.echo(json.dumps(_as_json(ran), ensure_ascii=False, indent=2))
+        typer.echo(json.dumps(_as_json(ran, told), ensure_ascii=False, indent=2))
     else:
         _show_rules(ran)
-    figures = ran.figures()
-    err.print(
-        f"{amount(figures['rules'], 'rule')}, {amount(ran.stacks, 'stack')}, "
-        f"{amount(ran.resources, 'resource')}: {amount(len(ran.findings), 'finding')} in "
-        f"{ran.milliseconds} ms"
-    )
+        figures.show(told)
     if ran.findings:
         raise typer.Exit(1)
 
@@ -142,11 +158,24 @@ def _show_rules(ran: Run) -> None:
         )
 
 
-def _as_json(ran: Run) -> dict[str, Any]:
+def _figures(ran: Run) -> dict[str, Any]:
+    """Return the figures of a run; a case is a rule and a stack."""
+    counted = ran.figures()
+    tried = counted["rules"] * ran.stacks
+    return figures.figures(
+        tried=tried,
+        passed=tried - len({(each.rule, each.stack) for each in ran.findings}),
+        seconds=counted.pop("milliseconds") / 1000,
+        **counted,
+    )
+
+
+def _as_json(ran: Run, told: dict[str, Any]) -> dict[str, Any]:
     from odyssey_cli.policy.rules import RULES  # noqa: PLC0415
 
     return {
-        **ran.figures(),
+        "ok": not ran.findings,
+        "figures": told,
         "by_rule": [
             {
                 "rule": rule.name,

@@ -47,6 +47,7 @@ class Report:
         cases: how many were tried.
         statuses: how often each status was answered.
         operations: how many cases each operation had.
+        described: the operations that the API has, each of which must have had some.
         failures: what went wrong.
         seconds: how long it took.
     """
@@ -56,6 +57,7 @@ class Report:
     cases: int = 0
     statuses: Counter[int] = field(default_factory=Counter)
     operations: Counter[str] = field(default_factory=Counter)
+    described: frozenset[str] = frozenset()
     failures: list[Failure] = field(default_factory=list)
     failed_cases: int = 0
     seconds: float = 0.0
@@ -66,9 +68,14 @@ class Report:
         return self.cases - self.failed_cases
 
     @property
+    def untried(self) -> list[str]:
+        """The operations that had no case."""
+        return sorted(self.described - self.operations.keys())
+
+    @property
     def ok(self) -> bool:
         """Whether all is as it should be; nothing tried is nothing proved."""
-        return not self.failures and self.cases > 0
+        return not (self.failures or self.failed_cases or self.untried) and self.cases > 0
 
     def as_json(self) -> dict[str, Any]:
         """Return it for programs."""
@@ -80,6 +87,7 @@ class Report:
             "passed": self.passed,
             "seconds": round(self.seconds, 1),
             "operations": dict(sorted(self.operations.items())),
+            "untried": self.untried,
             "statuses": {str(status): n for status, n in sorted(self.statuses.items())},
             "failures": [vars(each) for each in self.failures],
         }

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from odyssey_cli import cdk, cloud
+from odyssey_cli import figures as shapes
 from odyssey_cli import target as targets
 from odyssey_cli.errors import OdysseyError
 from odyssey_cli.fuzz import described, sending
@@ -44,13 +45,13 @@ class Tried:
 
 
 def figures(tried: Sequence[Tried]) -> dict[str, Any]:
-    """Return the figures of all: cases tried, passed, and the time it took."""
+    """Return the figures of all; a case is a request."""
     reports = [report for each in tried for report in each.reports.values()]
-    return {
-        "tried": sum(report.cases for report in reports),
-        "passed": sum(report.passed for report in reports),
-        "seconds": round(sum(report.seconds for report in reports), 1),
-    }
+    return shapes.figures(
+        tried=sum(report.cases for report in reports),
+        passed=sum(report.passed for report in reports),
+        seconds=sum(report.seconds for report in reports),
+    )
 
 
 def fuzz(
@@ -109,7 +110,16 @@ def attempt(
     with client_of(stack, target) as client:
         hostile = sending.fuzz(stack, made, client, target, texts=texts, step=step)
         random = described.fuzz(stack, made, client, examples=examples, seed=seed, step=step)
+    for report in (hostile, random):
+        report.described = operations(made)
     return Tried(stack, hostile, random)
+
+
+def operations(made: Schema) -> frozenset[str]:
+    """Return the operations of a document, as a report names them: `GET /words/{word}`."""
+    return frozenset(
+        f"{method.upper()} {path}" for path, methods in made["paths"].items() for method in methods
+    )
 
 
 def document_of(stack: str, assembly: Path) -> Schema:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -57,9 +58,28 @@ def test_another_resource_or_check_is_open(new: str, check: str) -> None:
 
 def test_what_is_accepted_and_not_found_fails_if_its_stage_was_looked_at() -> None:
     assert checkov.judge(found(), [TABLES], ["dev"]).unused == [
-        ("CKV_AWS_28", "Ingest.EventsTable")
+        ("CKV_AWS_28", "dev", "Ingest.EventsTable")
     ]
     assert checkov.judge(found(), [TABLES], ["prod"]).ok
+
+
+def test_what_is_accepted_for_two_stages_must_be_found_in_both() -> None:
+    # GIVEN an acceptance for both, and the finding in one of them
+    both = replace(TABLES, stages=("dev", "prod"))
+    in_dev = found("dev.Ingest.EventsTable4B7491D3")
+    # WHEN
+    report = checkov.judge(in_dev, [both], ["dev", "prod"])
+    # THEN
+    assert (report.accepted, report.open) == (1, [])
+    assert report.unused == [("CKV_AWS_28", "prod", "Ingest.EventsTable")]
+    assert not report.ok
+    # AND what was not looked at is not judged
+    assert checkov.judge(in_dev, [both], ["dev"]).ok
+    assert checkov.judge(
+        found("dev.Ingest.EventsTable4B7491D3", "prod.Ingest.EventsTable4B7491D3"),
+        [both],
+        ["dev", "prod"],
+    ).ok
 
 
 @pytest.mark.parametrize(("errors", "passed"), [(1, 1), (0, 0)])
@@ -93,7 +113,11 @@ def test_every_entry_of_the_table_has_a_reason_and_its_groups_are_known() -> Non
     [
         "",
         "[[accepted]]\ncheck = 'C'",
-        "[[accepted]]\ncheck='C'\nstages=[]\nresources=['@unknown']\nreason='r'",
+        "[[accepted]]\ncheck='C'\nstages=['dev']\nresources=['@unknown']\nreason='r'",
+        "[[accepted]]\ncheck='C'\nresources=[]\nreason='r'",
+        "[[accepted]]\ncheck='C'\nstages=[]\nresources=[]\nreason='r'",
+        "[[accepted]]\ncheck='C'\nstages=['test']\nresources=[]\nreason='r'",
+        "[[accepted]]\ncheck='C'\nstages='dev'\nresources=[]\nreason='r'",
     ],
 )
 def test_a_table_that_lacks_something_is_refused(text: str) -> None:

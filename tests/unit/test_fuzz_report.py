@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
+from collections import Counter
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from typer.testing import CliRunner
 
+from odyssey_cli import paths
 from odyssey_cli.__main__ import app
 from odyssey_cli.errors import OdysseyError
-from odyssey_cli.fuzz import runner
+from odyssey_cli.fuzz import described, runner, sending
 from odyssey_cli.fuzz.clients import canonical, is_unauthentic
 from odyssey_cli.fuzz.report import Failure, Report, curl
 from odyssey_cli.fuzz.runner import Tried
+from odyssey_cli.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,7 +122,8 @@ def test_the_command_prints_the_figures_of_all(monkeypatch: pytest.MonkeyPatch) 
     tried = [Tried("PubSub", GOOD, replace(GOOD, stack="PubSub"))]
     result, asked = fuzz(monkeypatch, tried, "PubSub", "--examples", "9", "--seed", "7")
     assert result.exit_code == 0
-    assert "6 cases tried, 6 passed, 2.5 s, --seed 7" in result.stdout
+    assert "6 cases tried, 6 passed, 2.50 s" in result.stdout
+    assert "--seed 7" in result.stdout
     assert (asked["stacks"], asked["examples"], asked["seed"]) == (["PubSub"], 9, 7)
 
 
@@ -137,7 +142,7 @@ def test_the_figures_are_there_for_programs(monkeypatch: pytest.MonkeyPatch) -> 
     result, _ = fuzz(monkeypatch, [Tried("PubSub", GOOD, BAD)], "--seed", "7", "--json")
     told = json.loads(result.stdout)
     assert (told["ok"], told["seed"]) == (False, 7)
-    assert told["figures"] == {"tried": 5, "passed": 4, "seconds": 1.8}
+    assert told["figures"] == {"tried": 5, "passed": 4, "seconds": 1.75}
     [api] = told["apis"]
     assert (api["hostile"]["ok"], api["described"]["ok"]) == (True, False)
     assert api["described"]["failures"] == [vars(BAD.failures[0])]
@@ -150,6 +155,55 @@ def test_without_a_seed_there_is_another_one_each_time(monkeypatch: pytest.Monke
 
 def test_nothing_tried_is_nothing_proved() -> None:
     assert not Report("PubSub", 7).ok
+
+
+NOTHING = Report("PubSub", 7)
+IN_PART = replace(GOOD, described=frozenset({"GET /words", "POST /slack"}))
+IN_PART.operations["GET /words"] = 3
+FAILED = replace(GOOD, failed_cases=1)
+
+
+@pytest.mark.parametrize(
+    ("tried", "said"),
+    [
+        ([], "no API"),
+        ([Tried("PubSub", NOTHING, NOTHING)], "PubSub no operation (hostile)"),
+        ([Tried("PubSub", GOOD, NOTHING)], "PubSub no operation (described)"),
+        ([Tried("PubSub", IN_PART, GOOD)], "PubSub POST /slack (hostile)"),
+        ([Tried("PubSub", GOOD, GOOD), Tried("Consumer", GOOD, IN_PART)], "Consumer POST /slack"),
+    ],
+)
+@pytest.mark.parametrize("as_json", [True, False])
+def test_the_command_fails_unless_every_operation_was_tried_in_both_ways(
+    monkeypatch: pytest.MonkeyPatch, tried: Sequence[Tried], said: str, *, as_json: bool
+) -> None:
+    result, _ = fuzz(monkeypatch, tried, *(["--json"] if as_json else []))
+    assert result.exit_code == 1
+    assert isinstance(result.exception, OdysseyError)
+    assert said in result.exception.problem
+    if as_json:
+        assert json.loads(result.stdout)["ok"] is False
+
+
+def test_the_command_fails_for_a_failed_case_of_which_nothing_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert fuzz(monkeypatch, [Tried("PubSub", GOOD, FAILED)])[0].exit_code == 1
+
+
+def test_what_was_not_tried_is_known_from_the_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN an API of two operations, of which one is left out by one of the two ways
+    made: dict[str, Any] = {"paths": {"/words": {"get": {}}, "/slack": {"post": {}}}}
+    both = replace(GOOD, operations=Counter({"GET /words": 2, "POST /slack": 1}))
+    one = replace(GOOD, operations=Counter({"GET /words": 3}))
+    monkeypatch.setattr(runner, "client_of", lambda *_: nullcontext())
+    monkeypatch.setattr(sending, "fuzz", lambda *_, **__: both)
+    monkeypatch.setattr(described, "fuzz", lambda *_, **__: one)
+    # WHEN
+    tried = runner.attempt("PubSub", made, Target({}, paths.STATE, None), examples=1, seed=1)
+    # THEN
+    assert (tried.hostile.untried, tried.described.untried) == ([], ["POST /slack"])
+    assert (tried.hostile.ok, tried.described.ok) == (True, False)
 
 
 def test_a_stack_without_an_api_is_an_error() -> None:
