@@ -7,7 +7,8 @@ the record is for finding out which of them are needed: what a policy of the res
 no permission of the role's as used. Calls with the account's own keys are not checked by IAM.
 
 - `GET /_odyssey/decisions`: `{"decisions": [...], "left_off": 0}`, in the order in which they
-  were first made; `left_off` counts those of new kinds when there are too many to keep;
+  were first made, each a `Kind` with `first`, when that was, in seconds since 1970, and `count`;
+  `left_off` counts those of new kinds when there are too many to keep;
 - `DELETE /_odyssey/decisions`: the same, and the record begins anew.
 
 Both want the header `x-odyssey`, so that a bucket may have a key of that name.
@@ -23,8 +24,8 @@ import json
 import threading
 import time
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from local_cloud.ground import Hook, find
 
@@ -40,6 +41,8 @@ CALL, RESOURCE_POLICY = "call", "resource policy"
 # Some megabytes. Objects of a bucket are different resources.
 _MOST = 20_000
 _ALLOW = "Allow"
+# Where a result of the evaluator's says what was noted of it, for it may have to be taken back.
+_NOTED = "odyssey_noted"
 
 _EVALUATOR = "ministack.core.iam_evaluator"
 _IAM = "ministack.services.iam"
@@ -58,9 +61,8 @@ _GROUPS = Hook(_IAM, "_groups")
 HOOKS = (_EVALUATE, _OF_RESOURCE, _COMBINE, _ROLES, _USERS, _GROUPS)
 
 
-@dataclass
-class Decision:
-    """Decisions that were alike.
+class Kind(NamedTuple):
+    """What decisions that are alike have in common.
 
     Attributes:
         principal: `role/NAME`, `user/NAME` or a service's name.
@@ -68,8 +70,6 @@ class Decision:
         resource: ARN of what it was to be done to.
         allowed: what was decided.
         through: `call`, or in what other way it came to be decided.
-        first: when the first was made, in seconds since 1970.
-        count: how many there were.
         policies: ARNs of the managed policies that the principal had then.
         groups: names of the groups that it was in then.
     """
@@ -79,10 +79,16 @@ class Decision:
     resource: str
     allowed: bool
     through: str
+    policies: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+
+@dataclass
+class _Times:
+    """When the first decision of a kind was made, in seconds since 1970, and how many were."""
+
     first: float
-    count: int = 0
-    policies: list[str] = field(default_factory=list)
-    groups: list[str] = field(default_factory=list)
+    count: int
 
 
 class Record:
@@ -91,49 +97,54 @@ class Record:
     def __init__(self, most: int = _MOST) -> None:
         self._most = most
         self._lock = threading.Lock()
-        self._kept: dict[tuple[str, str, str, bool, str], Decision] = {}
+        self._kept: dict[Kind, _Times] = {}
         self._left_off = 0
 
-    def note(
-        self, principal: str, action: str, resource: str, *, allowed: bool, through: str
-    ) -> Decision | None:
-        """Count a decision; return it when it is the first of its kind."""
-        key = (principal, action, resource, allowed, through)
+    def note(self, kind: Kind) -> None:
+        """Count a decision."""
         with self._lock:
-            known = self._kept.get(key)
-            if known is not None:
-                known.count += 1
-                return None
-            if len(self._kept) >= self._most:
-                self._left_off += 1
-                return None
-            made = Decision(*key, first=time.time(), count=1)
-            self._kept[key] = made
-            return made
+            self._count(kind)
 
-    def taken_back(self, principal: str, action: str, resource: str, through: str) -> None:
+    def taken_back(self, kind: Kind) -> None:
         """Count a decision that was to allow something as one that did not."""
         with self._lock:
-            known = self._kept.get((principal, action, resource, True, through))
+            known = self._kept.get(kind)
             if known is not None:
                 known.count -= 1
                 if not known.count:
-                    del self._kept[principal, action, resource, True, through]
-        self.note(principal, action, resource, allowed=False, through=through)
+                    del self._kept[kind]
+            self._count(kind._replace(allowed=False))
 
     def as_json(self) -> dict[str, Any]:
         """Return what `GET` answers."""
         with self._lock:
-            return {
-                "decisions": [asdict(each) for each in self._kept.values()],
-                "left_off": self._left_off,
-            }
+            return self._told()
 
-    def clear(self) -> None:
-        """Begin anew."""
+    def begun_anew(self) -> dict[str, Any]:
+        """Forget everything; return what `DELETE` answers."""
         with self._lock:
+            told = self._told()
             self._kept.clear()
             self._left_off = 0
+            return told
+
+    def _count(self, kind: Kind) -> None:
+        known = self._kept.get(kind)
+        if known is not None:
+            known.count += 1
+        elif len(self._kept) >= self._most:
+            self._left_off += 1
+        else:
+            self._kept[kind] = _Times(time.time(), 1)
+
+    def _told(self) -> dict[str, Any]:
+        return {
+            "decisions": [
+                {**kind._asdict(), "first": times.first, "count": times.count}
+                for kind, times in self._kept.items()
+            ],
+            "left_off": self._left_off,
+        }
 
 
 # A process has one cloud.
@@ -153,7 +164,9 @@ def _noting(evaluate: Callable[..., Any]) -> Callable[..., Any]:
     def evaluated(ctx: Any, policies: Any, *limits: Any) -> Any:  # noqa: ANN401 -- MiniStack's
         result = evaluate(ctx, policies, *limits)
         if not _of_resource.get():
-            _note(ctx, allowed=result.decision == _ALLOW)
+            kind = _kind(ctx, allowed=result.decision == _ALLOW)
+            _record.note(kind)
+            setattr(result, _NOTED, kind)
         return result
 
     return evaluated
@@ -174,9 +187,7 @@ def _noting_services(of_resource: Callable[..., Any]) -> Callable[..., Any]:
             _of_resource.reset(token)
         if service is not None:
             allowed = result.decision == _ALLOW
-            _record.note(
-                service, ctx.action, ctx.resource_arn, allowed=allowed, through=RESOURCE_POLICY
-            )
+            _record.note(Kind(service, ctx.action, ctx.resource_arn, allowed, RESOURCE_POLICY))
         return result
 
     return evaluated
@@ -188,22 +199,17 @@ def _noting_refusals(combine: Callable[..., Any]) -> Callable[..., Any]:
     def combined(identity: Any, ctx: Any, *more: Any, **named: Any) -> Any:  # noqa: ANN401 -- MiniStack's
         result = combine(identity, ctx, *more, **named)
         if identity.decision == _ALLOW != result.decision:
-            _record.taken_back(_principal(ctx), ctx.action, ctx.resource_arn, _through(ctx))
+            _record.taken_back(getattr(identity, _NOTED))
         return result
 
     return combined
 
 
-def _note(ctx: Any, *, allowed: bool) -> None:  # noqa: ANN401 -- MiniStack's
-    made = _record.note(
-        _principal(ctx), ctx.action, ctx.resource_arn, allowed=allowed, through=_through(ctx)
-    )
-    if made is not None:
-        made.policies, made.groups = _held(made.principal, ctx.principal_account)
-
-
-def _through(ctx: Any) -> str:  # noqa: ANN401 -- MiniStack's
-    return str(ctx.service_context.get(THROUGH, CALL))
+def _kind(ctx: Any, *, allowed: bool) -> Kind:  # noqa: ANN401 -- MiniStack's
+    principal = _principal(ctx)
+    through = str(ctx.service_context.get(THROUGH, CALL))
+    held = _held(principal, ctx.principal_account)
+    return Kind(principal, ctx.action, ctx.resource_arn, allowed, through, *held)
 
 
 def _principal(ctx: Any) -> str:  # noqa: ANN401 -- MiniStack's
@@ -214,21 +220,21 @@ def _principal(ctx: Any) -> str:  # noqa: ANN401 -- MiniStack's
     return f"{kind}/{name.rpartition('/')[2]}"
 
 
-def _held(principal: str, account: str) -> tuple[list[str], list[str]]:
+def _held(principal: str, account: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the managed policies that a principal has, its groups' too, and its groups."""
     kind, _, name = principal.partition("/")
     if kind == "role":
         role = find(_ROLES).get_scoped(account, None, name) or {}
-        return list(role.get("AttachedPolicies", [])), []
+        return tuple(role.get("AttachedPolicies", ())), ()
     if kind != "user":
-        return [], []
+        return (), ()
     user = find(_USERS).get_scoped(account, None, name) or {}
-    policies, groups = list(user.get("AttachedPolicies", [])), []
+    policies, groups = [*user.get("AttachedPolicies", ())], []
     for group, stored in find(_GROUPS).items():
         if name in stored.get("Users", []):
             groups.append(str(group))
             policies += stored.get("AttachedPolicies", [])
-    return policies, groups
+    return tuple(policies), tuple(groups)
 
 
 def with_decisions(app: App) -> App:
@@ -239,11 +245,9 @@ def with_decisions(app: App) -> App:
         if not wanted or b"x-odyssey" not in dict(scope["headers"]):
             await app(scope, receive, send)
             return
-        body = json.dumps(_record.as_json()).encode()
-        if scope["method"] == "DELETE":
-            _record.clear()
+        told = _record.begun_anew() if scope["method"] == "DELETE" else _record.as_json()
         headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        await send({"type": "http.response.body", "body": json.dumps(told).encode()})
 
     return wrapped

@@ -1,29 +1,34 @@
 """What is left of our stacks: everything there is, less what was there before and what stands.
 
 On a local cloud "before" is a listing that the first deployment makes. Where there is none, as in
-an AWS account, a resource is ours by its tags, or by the name that CloudFormation made for it.
+an AWS account, a resource is ours by its tags, or by the name that CloudFormation makes of a
+logical id of our templates. Whatever else is called as ours are is perhaps not ours: nothing is
+said that removes it.
 """
 
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from odyssey_cli import belonging, leftovers
+from odyssey_cli import belonging, leftovers, removals
+from odyssey_cli import figures as shapes
 from odyssey_cli.inventory import Thing, everything, kinds
 from odyssey_constructs.project import PROJECT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from odyssey_cli.policy.templates import Template
     from odyssey_cli.target import Target
 
-_STACK = "AWS::CloudFormation::Stack"
-_PARAMETERS = ("/odyssey/", "/ec2/keypair/")
+_PARAMETER = "AWS::SSM::Parameter"
+_PARAMETERS = "/odyssey/"
 
 
 class Verdict(StrEnum):
@@ -44,12 +49,15 @@ class Row:
         verdict: what is to be thought of it.
         why: how it is known to be ours; and of a bucket whether it holds anything.
         reason: why it is kept, or when it goes; "" for what is just left.
+        removal: the shell lines that remove it, in their order; [] where none are known, where it
+            goes by itself, and where it is perhaps not ours.
     """
 
     thing: Thing
     verdict: Verdict
     why: str
     reason: str = ""
+    removal: list[str] = field(default_factory=list)
 
     @property
     def costs(self) -> str:
@@ -57,24 +65,17 @@ class Row:
         # "AWS KMS pricing" and "AWS Secrets Manager pricing", 2026-11-21, not confirmed.
         return "nothing" if self.verdict is Verdict.GOING else leftovers.costs(self.thing.type)
 
-    @property
-    def removal(self) -> str:
-        """The command that removes it; "" if none is known."""
-        if self.verdict is Verdict.GOING:
-            return ""
-        return leftovers.removal(self.thing.type, self.thing.name)
-
 
 @dataclass
 class Report:
     """What an audit found.
 
     Attributes:
-        rows: what is there though no stack needs it.
+        rows: what is there though no stack needs it, in the order in which it can go.
         standing: our stacks that are deployed; what is in them is not looked at.
         bootstrap: what the CDK's bootstrap has there for every CDK app.
         unseen: listings that were refused.
-        looked_at: how many resources were looked at.
+        looked_at: how many resources were looked at, or named by the tagging service.
         seconds: how long that took.
         with_before: whether there was a listing from before the first deployment.
     """
@@ -97,13 +98,13 @@ class Report:
         return not self.unseen and not self.of(Verdict.LEFT)
 
 
-def remember(to: Target) -> None:
+def record_before(to: Target) -> None:
     """Keep a listing of a bootstrapped local cloud, on which no stack of ours is yet.
 
     A listing of this very cloud that is there already stays. When something is deployed and there
     is none, it is too late.
     """
-    if to.local is None or recorded(to) is not None:
+    if to.local is None or recorded_before(to) is not None:
         return
     formations = to.client("cloudformation").get_paginator("describe_stacks").paginate()
     if {each["StackName"] for page in formations for each in page["Stacks"]} - {
@@ -116,8 +117,8 @@ def remember(to: Target) -> None:
     )
 
 
-def recorded(to: Target) -> set[Thing] | None:
-    """Return the listing that `remember` kept of this cloud, None if there is none."""
+def recorded_before(to: Target) -> set[Thing] | None:
+    """Return the listing that `record_before` kept of this cloud, None if there is none."""
     if to.local is None:
         return None
     try:
@@ -134,131 +135,141 @@ def _file(to: Target) -> Path:
     return to.state / "before.json"
 
 
-def audit(to: Target, stacks: Sequence[str]) -> Report:
+def audit(to: Target, templates: Sequence[Template]) -> Report:
     """Look for what is left; only read.
 
     Args:
         to: where.
-        stacks: names of the app's stacks.
+        templates: those of the app's stacks: what they are called, and their logical ids.
     """
     begun = time.monotonic()
     report = Report()
     things = everything(to, report.unseen)
     tags = belonging.tagged(to, report.unseen)
-    by_short: dict[str, dict[str, str]] = {belonging.short(arn): tags[arn] for arn in tags}
-    before = recorded(to)
+    before = recorded_before(to)
     report.with_before = before is not None
+    known = _Known(to, templates, belonging.by_key(tags), before)
 
-    def tags_of(thing: Thing) -> Mapping[str, str]:
-        return thing.tags or by_short.get(belonging.short(thing.name), {})
-
-    formations = [each for each in things if each.type == _STACK]
-    ours = [
-        each
-        for each in formations
-        if each.name in stacks or tags_of(each).get("project") == PROJECT
-    ]
-    report.standing = sorted(each.name for each in ours if not each.state)
-    bootstrap = _members(to, [belonging.BOOTSTRAP] if _has_bootstrap(formations) else [])
+    formations = [each for each in things if each.type == belonging.STACK]
+    # A stranger's may have the same name.
+    ours = [each.name for each in formations if known.has_our_tag(each)]
+    namesakes = [each.name for each in formations if each.name in known.stacks - set(ours)]
+    report.standing = sorted(
+        each.name for each in formations if each.name in ours and not each.state
+    )
+    bootstrap = belonging.members(
+        to, [each.name for each in formations if each.name == belonging.BOOTSTRAP]
+    )
     report.bootstrap = sorted(map(" ".join, bootstrap))
-    held = bootstrap | _members(to, [each.name for each in ours])
-    loose = [each for each in sorted(things) if not _is_held(each, held, things)]
-    loose = [each for each in loose if each.type != _STACK or each.state]
+    held = belonging.Held(
+        bootstrap | belonging.members(to, ours), belonging.members(to, namesakes), things
+    )
+    loose = [each for each in things if each not in held]
+    loose = [each for each in loose if each.type != belonging.STACK or each.state]
 
-    names = {*stacks, *report.standing}
-    for thing in loose:
-        why = _why(thing, before, tags_of, names) or _why_asked(to, thing, before, names)
-        if why:
-            report.rows.append(_row(to, thing, why, tags_of(thing)))
-        elif _has_lost_its_key_pair(thing, things):
-            report.rows.append(
-                Row(thing, Verdict.UNSURE, "its key pair is gone; whose it was cannot be told")
-            )
-    report.rows += _unlisted(tags, report.standing)
-    report.looked_at = len(things)
+    rows = [row for each in loose if (row := known.row(each))]
+    rows += _without_key_pairs(set(loose) - {row.thing for row in rows}, things)
+    unlisted = _unlisted(tags, report.standing)
+    report.rows = [
+        *sorted(rows, key=lambda row: (removals.place(row.thing), row.thing)),
+        *unlisted,
+    ]
+    report.looked_at = len(things) + len(unlisted)
     report.seconds = time.monotonic() - begun
     return report
 
 
-def figures(report: Report) -> dict[str, float]:
-    """Return an audit's figures."""
-    return {
-        "listings": kinds(),
-        "looked_at": report.looked_at,
-        **{verdict.name.lower(): len(report.of(verdict)) for verdict in Verdict},
-        "seconds": round(report.seconds, 1),
-    }
+def figures(report: Report) -> dict[str, Any]:
+    """Return an audit's figures.
 
-
-def _has_bootstrap(formations: Iterable[Thing]) -> bool:
-    return any(each.name == belonging.BOOTSTRAP for each in formations)
-
-
-def _members(to: Target, stacks: Iterable[str]) -> set[tuple[str, str]]:
-    """Return type and short name of everything in stacks, the stacks themselves not."""
-    listing = to.client("cloudformation").get_paginator("list_stack_resources")
-    return {
-        (each["ResourceType"], belonging.short(each.get("PhysicalResourceId", "")))
-        for stack in stacks
-        for page in listing.paginate(StackName=stack)
-        for each in page["StackResourceSummaries"]
-        if not each["ResourceStatus"].startswith("DELETE_COMPLETE")
-    }
-
-
-def _is_held(thing: Thing, held: set[tuple[str, str]], things: Iterable[Thing]) -> bool:
-    """Say whether a resource is in a stack, or a part of what is, and so goes with it."""
-    types, names = {each[0] for each in held}, {each[1] for each in held}
-    if (thing.type, belonging.short(thing.name)) in held:
-        return True
-    if thing.type == "AWS::ApiGateway::Account":
-        return thing.type in types
-    if thing.type == "AWS::SSM::Parameter" and thing.name.startswith("/ec2/keypair/"):
-        pairs = {each.within for each in things if each.name in names}
-        return thing.name.rpartition("/")[2] in pairs
-    return bool(thing.within) and thing.within in names
-
-
-def _why(
-    thing: Thing,
-    before: set[Thing] | None,
-    tags_of: Callable[[Thing], Mapping[str, str]],
-    stacks: Iterable[str],
-) -> str:
-    """Say how a resource is known to be ours; "" if it is not."""
-    if before is not None:
-        return "" if thing in before else "not there before the first deployment"
-    if tags_of(thing).get("project") == PROJECT:
-        return f"tag project={PROJECT}"
-    if stack := belonging.named_after(thing, stacks):
-        return f"named after {stack}"
-    if thing.type == "AWS::SSM::Parameter" and thing.name.startswith(_PARAMETERS[0]):
-        return f"under {_PARAMETERS[0]}"
-    return ""
-
-
-def _why_asked(to: Target, thing: Thing, before: set[Thing] | None, stacks: Iterable[str]) -> str:
-    """Ask the local cloud, whose tagging service knows few services, for the tags of the rest.
-
-    There are few resources, and nobody else's. In an AWS account there may be thousands.
+    `tried` counts the resources that were looked at, of all that the target has, and those that
+    only the tagging service names; `passed` those of them that are not left without a reason, also
+    because they are not ours. `listings` are the kinds of resources that were asked for, `refused`
+    those that were not told; the rest count what was found, by verdict.
     """
-    if to.local is None or before is not None or not stacks:
-        return ""
-    is_ours = belonging.ask_tags(to, thing).get("project") == PROJECT
-    return f"tag project={PROJECT}" if is_ours else ""
+    return shapes.figures(
+        tried=report.looked_at,
+        passed=report.looked_at - len(report.of(Verdict.LEFT)),
+        seconds=report.seconds,
+        listings=kinds(),
+        refused=len(report.unseen),
+        **{verdict.name.lower(): len(report.of(verdict)) for verdict in Verdict},
+    )
 
 
-def _row(to: Target, thing: Thing, why: str, tags: Mapping[str, str]) -> Row:
-    tags = tags or belonging.ask_tags(to, thing)
-    if thing.type == "AWS::S3::Bucket":
-        why += f"; {_contents(to, thing.name)}"
-    if thing.state and not thing.is_going:
-        why += f"; {thing.state}"
-    if thing.is_going:
-        return Row(thing, Verdict.GOING, why, thing.state)
-    if tags.get("stage") == "prod" and thing.type in leftovers.KEPT:
-        return Row(thing, Verdict.KEPT, why, leftovers.KEPT[thing.type])
-    return Row(thing, Verdict.LEFT, why)
+class _Known:
+    """What is known of who owns what."""
+
+    def __init__(
+        self,
+        to: Target,
+        templates: Sequence[Template],
+        tags: Mapping[tuple[str, str], Mapping[str, str]],
+        before: set[Thing] | None,
+    ) -> None:
+        self._to = to
+        self._templates = templates
+        self._tags = tags
+        self._before = before
+        self.stacks = {each.name for each in templates}
+
+    def tags_of(self, thing: Thing) -> Mapping[str, str]:
+        """Return the tags that listings have told."""
+        return thing.tags or self._tags.get(belonging.key(thing.type, thing.name), {})
+
+    def has_our_tag(self, thing: Thing) -> bool:
+        """Say whether a listing has told our tag."""
+        return self.tags_of(thing).get("project") == PROJECT
+
+    def row(self, thing: Thing) -> Row | None:
+        """Return what is to be thought of something that is in no stack, None for nothing."""
+        if self._before is not None:
+            if thing in self._before:
+                return None
+            return self._left(thing, "not there before the first deployment", self.tags_of(thing))
+        made_by = belonging.made_by(thing, self._templates)
+        like = self._like(thing)
+        tags = self.tags_of(thing)
+        # A local cloud's tagging service knows few services; there are few resources, and nobody
+        # else's. In an AWS account there may be thousands.
+        if not tags and (made_by or like or self._to.local is not None):
+            tags = belonging.ask_tags(self._to, thing)
+        if "project" in tags:
+            is_ours = tags["project"] == PROJECT
+            return self._left(thing, f"tag project={PROJECT}", tags) if is_ours else None
+        if made_by:
+            return self._left(thing, f"named by CloudFormation for {made_by}", tags)
+        if like:
+            return Row(thing, Verdict.UNSURE, f"{like}, but it has no tag of ours")
+        return None
+
+    def _like(self, thing: Thing) -> str:
+        """Say of which of ours only a name reminds, "" if of none."""
+        if stack := belonging.looks_like(thing, sorted(self.stacks)):
+            return f"named like {stack}'s"
+        is_parameter = thing.type == _PARAMETER and thing.name.startswith(_PARAMETERS)
+        return f"under {_PARAMETERS}" if is_parameter else ""
+
+    def _left(self, thing: Thing, why: str, tags: Mapping[str, str]) -> Row:
+        tags = tags or belonging.ask_tags(self._to, thing)
+        if thing.type == "AWS::S3::Bucket":
+            why += f"; {_contents(self._to, thing.name)}"
+        if thing.is_going:
+            return Row(thing, Verdict.GOING, why, thing.state)
+        if thing.state:
+            why += f"; {thing.state}"
+        removal = removals.lines(thing, aws=_aws(self._to), account=self._to.account)
+        if tags.get("stage") == "prod" and thing.type in leftovers.KEPT:
+            return Row(thing, Verdict.KEPT, why, leftovers.KEPT[thing.type], removal)
+        return Row(thing, Verdict.LEFT, why, removal=removal)
+
+
+def _aws(to: Target) -> str:
+    """Return the AWS CLI with the options that lead there, as a shell takes them."""
+    if to.local is None:
+        return shlex.join(["aws", *to.aws_options])
+    region = to.environment["AWS_REGION"]
+    return shlex.join(["aws", "--endpoint-url", to.local.endpoint, "--region", region])
 
 
 def _contents(to: Target, bucket: str) -> str:
@@ -271,11 +282,16 @@ def _contents(to: Target, bucket: str) -> str:
     return "not empty" if found.get("Versions") or found.get("DeleteMarkers") else "empty"
 
 
-def _has_lost_its_key_pair(thing: Thing, things: Iterable[Thing]) -> bool:
-    if thing.type != "AWS::SSM::Parameter" or not thing.name.startswith(_PARAMETERS[1]):
-        return False
+def _without_key_pairs(loose: Iterable[Thing], things: Iterable[Thing]) -> list[Row]:
+    """Return the private keys whose key pair is gone."""
     pairs = {each.within for each in things if each.type == "AWS::EC2::KeyPair"}
-    return thing.name.removeprefix(_PARAMETERS[1]) not in pairs
+    return [
+        Row(each, Verdict.UNSURE, "its key pair is gone; whose it was cannot be told")
+        for each in loose
+        if each.type == _PARAMETER
+        and each.name.startswith(belonging.KEY_PAIRS)
+        and each.name.removeprefix(belonging.KEY_PAIRS) not in pairs
+    ]
 
 
 def _unlisted(tags: Mapping[str, Mapping[str, str]], standing: Iterable[str]) -> list[Row]:
@@ -287,5 +303,5 @@ def _unlisted(tags: Mapping[str, Mapping[str, str]], standing: Iterable[str]) ->
             f"tag project={PROJECT}; the tagging service may name for a while what is gone",
         )
         for arn in sorted(tags)
-        if not belonging.is_listed(arn) and tags[arn].get("stack", "") not in standing
+        if not belonging.type_of(arn) and tags[arn].get("stack", "") not in standing
     ]

@@ -12,48 +12,64 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from odyssey_cli.inventory import Thing
+    from odyssey_cli.policy.templates import Template
     from odyssey_cli.target import Target
 
 BOOTSTRAP = "CDKToolkit"
-# Log groups that services make by themselves, and where the local cloud has ours.
+STACK, LOG_GROUP, FUNCTION = (
+    "AWS::CloudFormation::Stack",
+    "AWS::Logs::LogGroup",
+    "AWS::Lambda::Function",
+)
+_PARAMETER, _RULE = "AWS::SSM::Parameter", "AWS::Events::Rule"
+# What Lambda calls a function's log group when nobody has made one.
+_OF_LAMBDA = "/aws/lambda/"
+# Where the private key of a key pair is, by the pair's id.
+KEY_PAIRS = "/ec2/keypair/"
+# Log groups that services make by themselves.
 _LOGS = r"/aws/(?:lambda|cloudformation|kinesisfirehose|apigateway|vendedlogs/\w+)/"
 # What an ARN says of a type that the inventory lists: service, and the first word of its resource.
 _LISTED = {
-    *(("apigateway", word) for word in ("restapis", "apis")),
-    *(("cloudwatch", word) for word in ("alarm", "dashboard")),
-    ("cloudformation", "stack"),
-    ("dynamodb", "table"),
-    *(("events", word) for word in ("archive", "event-bus", "rule")),
-    ("firehose", "deliverystream"),
-    *(("iam", word) for word in ("group", "instance-profile", "policy", "role", "user")),
-    ("kms", "key"),
-    *(("lambda", word) for word in ("event-source-mapping", "function")),
-    ("logs", "log-group"),
-    ("s3", ""),
-    ("secretsmanager", "secret"),
-    *(("sns", ""), ("sqs", "")),
-    ("ssm", "parameter"),
-    *(
-        ("ec2", word)
-        for word in (
-            "elastic-ip",
-            "instance",
-            "instance-connect-endpoint",
-            "internet-gateway",
-            "key-pair",
-            "natgateway",
-            "network-acl",
-            "network-interface",
-            "route-table",
-            "security-group",
-            "snapshot",
-            "subnet",
-            "volume",
-            "vpc",
-            "vpc-endpoint",
-            "vpc-flow-log",
-        )
-    ),
+    ("apigateway", "restapis"): "AWS::ApiGateway::RestApi",
+    ("apigateway", "apis"): "AWS::ApiGatewayV2::Api",
+    ("cloudwatch", "alarm"): "AWS::CloudWatch::Alarm",
+    ("cloudwatch", "dashboard"): "AWS::CloudWatch::Dashboard",
+    ("cloudformation", "stack"): STACK,
+    ("dynamodb", "table"): "AWS::DynamoDB::Table",
+    ("ec2", "elastic-ip"): "AWS::EC2::EIP",
+    ("ec2", "instance"): "AWS::EC2::Instance",
+    ("ec2", "instance-connect-endpoint"): "AWS::EC2::InstanceConnectEndpoint",
+    ("ec2", "internet-gateway"): "AWS::EC2::InternetGateway",
+    ("ec2", "key-pair"): "AWS::EC2::KeyPair",
+    ("ec2", "natgateway"): "AWS::EC2::NatGateway",
+    ("ec2", "network-acl"): "AWS::EC2::NetworkAcl",
+    ("ec2", "network-interface"): "AWS::EC2::NetworkInterface",
+    ("ec2", "route-table"): "AWS::EC2::RouteTable",
+    ("ec2", "security-group"): "AWS::EC2::SecurityGroup",
+    ("ec2", "snapshot"): "AWS::EC2::Snapshot",
+    ("ec2", "subnet"): "AWS::EC2::Subnet",
+    ("ec2", "volume"): "AWS::EC2::Volume",
+    ("ec2", "vpc"): "AWS::EC2::VPC",
+    ("ec2", "vpc-endpoint"): "AWS::EC2::VPCEndpoint",
+    ("ec2", "vpc-flow-log"): "AWS::EC2::FlowLog",
+    ("events", "archive"): "AWS::Events::Archive",
+    ("events", "event-bus"): "AWS::Events::EventBus",
+    ("events", "rule"): _RULE,
+    ("firehose", "deliverystream"): "AWS::KinesisFirehose::DeliveryStream",
+    ("iam", "group"): "AWS::IAM::Group",
+    ("iam", "instance-profile"): "AWS::IAM::InstanceProfile",
+    ("iam", "policy"): "AWS::IAM::ManagedPolicy",
+    ("iam", "role"): "AWS::IAM::Role",
+    ("iam", "user"): "AWS::IAM::User",
+    ("kms", "key"): "AWS::KMS::Key",
+    ("lambda", "event-source-mapping"): "AWS::Lambda::EventSourceMapping",
+    ("lambda", "function"): FUNCTION,
+    ("logs", "log-group"): LOG_GROUP,
+    ("s3", ""): "AWS::S3::Bucket",
+    ("secretsmanager", "secret"): "AWS::SecretsManager::Secret",
+    ("sns", ""): "AWS::SNS::Topic",
+    ("sqs", ""): "AWS::SQS::Queue",
+    ("ssm", "parameter"): _PARAMETER,
 }
 
 
@@ -76,32 +92,120 @@ def short(name: str) -> str:
     return name.rpartition("|")[2]
 
 
-def is_listed(arn: str) -> bool:
-    """Say whether an inventory would have the resource of an ARN, if it still existed."""
+def type_of(arn: str) -> str:
+    """Return the type of an ARN's resource, "" if it is of none that the inventory lists."""
     service, resource = arn.split(":")[2], arn.split(":", 5)[-1]
     words = [word for word in re.split("[:/]", resource) if word]
-    return (service, words[0]) in _LISTED or (service, "") in _LISTED
+    return _LISTED.get((service, words[0])) or _LISTED.get((service, ""), "")
 
 
-def named_after(thing: Thing, stacks: Iterable[str]) -> str | None:
-    """Return the stack that a resource's name comes from, None if from none of them.
+def key(type: str, name: str) -> tuple[str, str]:
+    """Return what is one resource's alone, however it is spelled: its type, and its short name."""
+    if type == _RULE:
+        # Each bus has names of its own.
+        bus, _, rule = (
+            name.split(":", 5)[-1].removeprefix("rule/").replace("/", "|").rpartition("|")
+        )
+        return type, f"{bus or 'default'}|{rule}"
+    # An ARN has no slash before a parameter's name.
+    return type, short(name).lstrip("/" if type == _PARAMETER else "")
 
-    CloudFormation makes STACK-LOGICALID-RANDOM, cuts the second part short where names may not be
-    long, and writes buckets small.
+
+def by_key(tags: Mapping[str, dict[str, str]]) -> dict[tuple[str, str], dict[str, str]]:
+    """Return the tags of resources by their keys, from those by their ARNs."""
+    return {key(type_of(arn), arn): tags[arn] for arn in tags}
+
+
+def made_by(thing: Thing, templates: Iterable[Template]) -> str:
+    """Return the stack whose template says that CloudFormation makes this name, "" if none does.
+
+    It makes STACK-LOGICALID-RANDOM, writes buckets small, and cuts the second part short where the
+    whole is too long for a service ("Name type", AWS CloudFormation User Guide, 2026-11-21, for
+    the first; the rest from memory); none of ours is. Lambda makes log groups from functions'
+    names, API Gateway's setting is a role.
     """
+    name, kind = short(thing.name), thing.type
+    if kind == LOG_GROUP and name.startswith(_OF_LAMBDA):
+        name, kind = name.removeprefix(_OF_LAMBDA), FUNCTION
+    if kind == "AWS::ApiGateway::Account":
+        kind = "AWS::IAM::Role"
+    # Six characters more end a secret's.
+    end = r"-\w{6}" if kind == "AWS::SecretsManager::Secret" else r"(?:\.fifo)?"
+    made = re.fullmatch(rf"(.+)-([A-Za-z0-9]+)-[A-Za-z0-9]{{8,}}{end}", name)
+    if made is None:
+        return ""
+    is_small = kind == "AWS::S3::Bucket"
+    for template in templates:
+        stack = template.name.lower() if is_small else template.name
+        ids = (each.lower() if is_small else each for each in template.of(kind))
+        if made[1] == stack and made[2] in ids:
+            return template.name
+    return ""
+
+
+def looks_like(thing: Thing, stacks: Iterable[str]) -> str:
+    """Return the stack that a name reminds of, though others may well have given it, else ""."""
     name = short(thing.name)
     for stack in stacks:
         made = rf"{re.escape(stack)}-[A-Za-z0-9]{{3,}}-[A-Za-z0-9]{{8,}}"
         if thing.type == "AWS::S3::Bucket":
             made = made.lower().replace("a-za-z", "a-z")
-        if thing.type == "AWS::Logs::LogGroup":
+        if thing.type == LOG_GROUP:
             made = rf"{_LOGS}{re.escape(stack)}[-/].+|{made}"
-        # Six characters more end a secret's.
         if re.fullmatch(rf"(?:{made})(?:-\w{{6}})?(?:\.fifo)?", name):
             return stack
-        if thing.type == "AWS::CloudFormation::Stack" and name == stack:
+        if thing.type == STACK and name == stack:
             return stack
-    return None
+    return ""
+
+
+class Held:
+    """What is in stacks, so that it is in use or goes with them."""
+
+    def __init__(
+        self, members: set[tuple[str, str]], others: set[tuple[str, str]], things: Iterable[Thing]
+    ) -> None:
+        """Remember who is in what.
+
+        Args:
+            members: type and short name of everything in stacks of ours, and in the bootstrap.
+            others: the same of stacks of strangers that are called as ours.
+            things: everything there is.
+        """
+        implicit = {(LOG_GROUP, f"{_OF_LAMBDA}{name}") for kind, name in others if kind == FUNCTION}
+        self._members = members | others | implicit
+        self._types = {kind for kind, _ in members}
+        self._places = {
+            name for kind, name in self._members if kind in ("AWS::EC2::VPC", "AWS::EC2::Instance")
+        }
+        pairs = [each for each in things if each.type == "AWS::EC2::KeyPair"]
+        self._private = {KEY_PAIRS + each.within for each in pairs if self._has(each)}
+        self._vpcs = {each.name for each in things if each.type == "AWS::EC2::VPC"}
+
+    def _has(self, thing: Thing) -> bool:
+        return (thing.type, short(thing.name)) in self._members
+
+    def __contains__(self, thing: Thing) -> bool:
+        """Say whether a resource is in a stack, or a part of what is, or of a VPC that is there."""
+        if self._has(thing) or thing.within in self._places:
+            return True
+        if thing.is_part and thing.within in self._vpcs:
+            return True
+        if thing.type == "AWS::ApiGateway::Account":
+            return thing.type in self._types
+        return thing.type == _PARAMETER and thing.name in self._private
+
+
+def members(to: Target, stacks: Iterable[str]) -> set[tuple[str, str]]:
+    """Return type and short name of everything in stacks, the stacks themselves not."""
+    listing = to.client("cloudformation").get_paginator("list_stack_resources")
+    return {
+        (each["ResourceType"], short(each.get("PhysicalResourceId", "")))
+        for stack in stacks
+        for page in listing.paginate(StackName=stack)
+        for each in page["StackResourceSummaries"]
+        if not each["ResourceStatus"].startswith("DELETE_COMPLETE")
+    }
 
 
 def tagged(to: Target, unseen: list[str]) -> dict[str, dict[str, str]]:

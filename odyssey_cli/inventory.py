@@ -81,6 +81,9 @@ _LISTINGS = [
     ("AWS::SQS::Queue", "sqs", "list_queues", "QueueUrls", ""),
     ("AWS::SSM::Parameter", "ssm", "describe_parameters", "Parameters", "Name"),
 ]
+# In place of its ARN, of a subscription that nobody has confirmed: nothing can delete it, and it
+# goes by itself after some days (from memory).
+_UNCONFIRMED = "PendingConfirmation"
 
 
 @dataclass(frozen=True, order=True)
@@ -90,14 +93,18 @@ class Thing:
     Attributes:
         type: its CloudFormation type.
         name: what the service calls it.
-        within: the VPC or host that it is a part of, "" if of none.
+        id: what else its removal asks for, such as an address's allocation id; "" for most.
+        within: the VPC, host or event bus that it is a part of, "" if of none.
+        is_part: whether AWS made it with its VPC, so that it goes with that and not alone.
         state: "" for a resource that is in use; why it is not, such as DELETE_FAILED of a stack.
         tags: those that its listing told; other calls may tell more.
     """
 
     type: str
     name: str
+    id: str = field(default="", compare=False)
     within: str = field(default="", compare=False)
+    is_part: bool = field(default=False, compare=False)
     state: str = field(default="", compare=False)
     tags: Mapping[str, str] = field(default_factory=dict, compare=False)
 
@@ -183,11 +190,27 @@ def _paginated(
                 continue
             if entry.get("State") == "deleted":  # a NAT gateway's record outlives it by an hour
                 continue
+            if entry[name] == _UNCONFIRMED:
+                continue
             at = [
                 each.get("InstanceId") or each.get("VpcId") for each in entry.get("Attachments", [])
             ]
             within = next((each for each in at if each), entry.get("VpcId", ""))
-            yield Thing(type, str(entry[name]), within=within, tags=tags_of(entry))
+            yield Thing(
+                type,
+                str(entry[name]),
+                within=within,
+                is_part=_is_part_of_vpc(entry),
+                tags=tags_of(entry),
+            )
+
+
+def _is_part_of_vpc(entry: Mapping[str, Any]) -> bool:
+    """Say whether it is the main route table, default group or default ACL of a VPC."""
+    is_main = any(each.get("Main") for each in entry.get("Associations", []))
+    is_default_group = "GroupId" in entry and entry.get("GroupName") == "default"
+    is_default_acl = "NetworkAclId" in entry and entry.get("IsDefault") is True
+    return is_main or is_default_group or is_default_acl
 
 
 def _stacks(target: Target) -> Iterator[Thing]:
@@ -208,7 +231,7 @@ def _stacks(target: Target) -> Iterator[Thing]:
 def _policies(target: Target) -> Iterator[Thing]:
     for page in target.client("iam").get_paginator("list_policies").paginate(Scope="Local"):
         for policy in page["Policies"]:
-            yield Thing("AWS::IAM::ManagedPolicy", policy["PolicyName"])
+            yield Thing("AWS::IAM::ManagedPolicy", policy["PolicyName"], id=policy["Arn"])
 
 
 def _buckets(target: Target) -> Iterator[Thing]:
@@ -237,7 +260,7 @@ def _hosts(target: Target) -> Iterator[Thing]:
 
 def _addresses(target: Target) -> Iterator[Thing]:
     for each in target.client("ec2").describe_addresses()["Addresses"]:
-        yield Thing("AWS::EC2::EIP", each["PublicIp"], tags=tags_of(each))
+        yield Thing("AWS::EC2::EIP", each["PublicIp"], id=each["AllocationId"], tags=tags_of(each))
 
 
 def _key_pairs(target: Target) -> Iterator[Thing]:
@@ -307,7 +330,8 @@ def _buses(target: Target) -> Iterator[Thing]:
                 for rule in page["Rules"]:
                     # Rules of AWS services' own are theirs.
                     if "ManagedBy" not in rule:
-                        yield Thing("AWS::Events::Rule", f"{bus}|{rule['Name']}")
+                        name = rule["Name"]
+                        yield Thing("AWS::Events::Rule", f"{bus}|{name}", id=name, within=bus)
 
 
 def _archives(target: Target) -> Iterator[Thing]:

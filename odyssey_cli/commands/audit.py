@@ -9,13 +9,14 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from odyssey_cli import cdk
+from odyssey_cli import cdk, figures
 from odyssey_cli.commands.stacks import steps
 from odyssey_cli.console import amount, err, out, plain
 from odyssey_cli.target import TargetOption, YesOption, resolve
 
 if TYPE_CHECKING:
     from odyssey_cli.audit import Report, Row
+    from odyssey_cli.policy.templates import Template
     from odyssey_cli.target import Target
 
 
@@ -38,9 +39,9 @@ def audit(
 
     to = resolve(target, yes=yes)
     with steps() as step:
-        names = _stacks(to)
+        templates = _templates(to)
         step("listing")
-        report = audits.audit(to, names)
+        report = audits.audit(to, templates)
     if as_json:
         typer.echo(json.dumps(_as_json(report, audits.figures(report)), ensure_ascii=False))
     else:
@@ -50,15 +51,17 @@ def audit(
         raise typer.Exit(1)
 
 
-def _stacks(to: Target) -> list[str]:
-    """Return the names of the app's stacks, from the last synth for this target if there was one.
+def _templates(to: Target) -> list[Template]:
+    """Return the app's templates, from the last synth for this target if there was one.
 
-    Names decide only where nothing was listed before the first deployment.
+    They decide only where nothing was listed before the first deployment.
     """
+    from odyssey_cli.policy.templates import load  # noqa: PLC0415 - see odyssey_cli.target
+
     assembly = to.state / "cdk.out"
     if not (assembly / "manifest.json").exists():
         assembly = cdk.synthesize(to)
-    return cdk.stacks(assembly)
+    return load(assembly)
 
 
 def _show(report: Report) -> None:
@@ -74,11 +77,11 @@ def _show(report: Report) -> None:
         for row in rows:
             table.add_row(*(Text(plain(text)) for text in _cells(row)))
         out.print(table)
-        removals = [row.removal for row in rows if row.removal]
+        removals = [line for row in rows for line in row.removal]
         if removals:
-            out.print("What removes them:")
-            for command in removals:
-                out.print(Text(f"  {plain(command)}"), soft_wrap=True)
+            out.print("What removes them, in this order:")
+            for line in removals:
+                out.print(Text(f"  {plain(line)}"), soft_wrap=True)
 
 
 def _cells(row: Row) -> tuple[str, str, str, str]:
@@ -86,7 +89,7 @@ def _cells(row: Row) -> tuple[str, str, str, str]:
 
 
 def _conclude(to: Target, report: Report) -> None:
-    from odyssey_cli.audit import Verdict, figures  # noqa: PLC0415 - see odyssey_cli.target
+    from odyssey_cli import audit as audits  # noqa: PLC0415 - see odyssey_cli.target
 
     for line in report.unseen:
         err.print(Text(f"Could not be listed: {plain(line)}"))
@@ -96,22 +99,23 @@ def _conclude(to: Target, report: Report) -> None:
             "(the stack CDKToolkit), which all CDK apps there share."
         )
     if report.rows and to.local is not None:
-        err.print('For the aws commands: eval "$(./odyssey up --env)"', style="dim")
+        err.print('For the credentials of these: eval "$(./odyssey up --env)"', style="dim")
     if report.standing:
         number = "1 stack is" if len(report.standing) == 1 else f"{len(report.standing)} stacks are"
         err.print(f"{number} deployed: {', '.join(report.standing)}; audit after destroy.")
-    if any(row.thing.type == "AWS::SQS::Queue" for row in report.of(Verdict.LEFT)):
+    if any(row.thing.type == "AWS::SQS::Queue" for row in report.of(audits.Verdict.LEFT)):
         # "DeleteQueue", Amazon SQS API Reference, 2026-11-21.
         err.print("A deleted queue may be listed for another minute.", style="dim")
-    told = figures(report)
+    told = audits.figures(report)
     out.print(
-        f"{told['looked_at']} resources of {told['listings']} kinds looked at: "
-        f"{told['left']} left, {told['kept']} kept on purpose, {told['going']} going, "
-        f"{told['unsure']} perhaps not ours, {told['seconds']:.1f} s"
+        f"{told['listings']} kinds of resources: {told['left']} left, "
+        f"{told['kept']} kept on purpose, {told['going']} going, "
+        f"{told['unsure']} perhaps not ours"
     )
+    figures.show(told)
 
 
-def _as_json(report: Report, figures: dict[str, float]) -> dict[str, Any]:
+def _as_json(report: Report, told: dict[str, Any]) -> dict[str, Any]:
     return {
         "ok": report.ok,
         "deployed": report.standing,
@@ -129,5 +133,5 @@ def _as_json(report: Report, figures: dict[str, float]) -> dict[str, Any]:
             }
             for row in report.rows
         ],
-        "figures": figures,
+        "figures": told,
     }

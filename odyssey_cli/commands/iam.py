@@ -9,12 +9,14 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from odyssey_cli import figures
 from odyssey_cli.commands.stacks import StacksArgument, steps
-from odyssey_cli.console import err, out
+from odyssey_cli.console import out
 from odyssey_cli.errors import OdysseyError
 
 if TYPE_CHECKING:
-    from odyssey_cli.iam.proof import Proof, Row
+    from odyssey_cli.iam.proof import Proof
+    from odyssey_cli.iam.verdicts import Row
 
 
 def register(app: typer.Typer) -> None:
@@ -33,7 +35,7 @@ def prove(
 ) -> None:
     """Drive the flows and show where each permission is used; remove one of each role, see it fail.
 
-    On a local cloud of its own. Two minutes with --quick, for all stacks six.
+    On a local cloud of its own. With --quick it takes about as long as the demo.
     """
     from odyssey_cli.iam import proof as proofs  # noqa: PLC0415 - imports every flow
 
@@ -44,7 +46,8 @@ def prove(
         typer.echo(json.dumps(proof.as_json(), ensure_ascii=False, indent=2))
     else:
         _print(proof)
-    err.print(Text(_figures(proof)))
+        out.print(Text(_counts(proof)))
+        figures.show(proof.figures)
     if proof.wrong:
         raise OdysseyError(
             "\n".join(proof.wrong),
@@ -79,19 +82,18 @@ def _print(proof: Proof) -> None:
 
 
 def _mark(row: Row) -> Text:
-    from odyssey_cli.iam.proof import WRONG, Verdict  # noqa: PLC0415 - as above
+    from odyssey_cli.iam.verdicts import WRONG, Verdict  # noqa: PLC0415 - as above
 
     if row.verdict in WRONG:
         return Text("✗", style="bold red")
     return Text("-", style="dim") if row.verdict is Verdict.UNCHECKED else Text("✓", style="green")
 
 
-def _figures(proof: Proof) -> str:
+def _counts(proof: Proof) -> str:
     found = proof.figures
     said = (
-        f"{found['roles']} roles and policies, {found['grants']} permissions: "
-        f"{found['used']} used, {found['not_checked_locally']} not checked locally, "
-        f"{found['wrong']} wrong, in {found['recording_seconds']} s"
+        f"{found['roles']} roles and policies, {found['tried']} permissions: {found['used']} used, "
+        f"{found['not_checked_locally']} not checked locally, in {found['recording_seconds']} s"
     )
     if not proof.removals:
         return said

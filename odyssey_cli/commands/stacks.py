@@ -76,7 +76,7 @@ def deploy(
         if to.local is not None:
             step("bootstrapping")
             cdk.bootstrap(to)
-            audit.remember(to)
+            audit.record_before(to)
         step("deploying")
         try:
             cdk.deploy(to, assembly, names, progress=step)

@@ -16,17 +16,22 @@ import psutil
 from odyssey_cli import audit, cdk, cloud, paths, target
 from odyssey_cli.demo import discovery, event_aggregator, ingest, network, pubsub
 from odyssey_cli.demo.checks import Checks, expect
-from odyssey_cli.inventory import everything
+from odyssey_cli.iam.grants import Reader
+from odyssey_cli.iam.seen import recording
+from odyssey_cli.iam.verdicts import WRONG, Verdict, judge
+from odyssey_cli.policy.templates import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from odyssey_cli.iam.grants import Grant
     from odyssey_cli.target import Target
 
 
 # The check after which flows are driven.
 DEPLOYED = "deployed by the CDK's own command line"
+NEEDED = "nothing is allowed that was not used"
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,10 @@ def demo(names: Sequence[str], *, keep: bool, step: Callable[[str], None]) -> li
         assembly = deploy(to, all_checks, step)
         drive(to, all_checks)
         if not keep:
+            grants = allowed(to, assembly, names)
             destroy(to, assembly, all_checks, step)
+            # Helpers of CloudFormation use theirs until then.
+            compare(to, grants, all_checks)
         return all_checks
 
 
@@ -135,7 +143,7 @@ def deploy(to: Target, all_checks: Sequence[Checks], step: Callable[[str], None]
         assembly = cdk.synthesize(to)
         bootstrapped.result()
     prepared = time.monotonic() - begun
-    audit.remember(to)
+    audit.record_before(to)
     step("deploying")
     cdk.deploy(to, assembly, stacks)
     seconds = time.monotonic() - begun
@@ -157,9 +165,52 @@ def destroy(
     step("destroying")
     begun = time.monotonic()
     cdk.destroy(to, assembly, [])
-    left = everything(to) - (audit.recorded(to) or set())
-    left = {each for each in left if not each.is_going}
+    report = audit.audit(to, load(assembly))
+    left = [row.thing for row in report.rows if row.verdict is not audit.Verdict.GOING]
+    found = audit.figures(report)
     for checks in all_checks:
         with checks.check("destroy leaves nothing") as check:
-            expect(not left, f"left: {', '.join(map(str, sorted(left)))}")
-            check.detail = f"{time.monotonic() - begun:.1f} s"
+            expect(report.with_before, "there is no listing from before the deployment")
+            expect(not report.unseen, f"not listed: {', '.join(report.unseen)}")
+            expect(not report.standing, f"deployed: {', '.join(report.standing)}")
+            expect(not left, f"left: {', '.join(map(str, left))}")
+            check.detail = (
+                f"{time.monotonic() - begun:.1f} s; the audit looked at {found['tried']} resources"
+            )
+
+
+def allowed(to: Target, assembly: Path, names: Sequence[str]) -> list[Grant]:
+    """Return what the deployed roles and managed policies of flows allow.
+
+    With all flows every stack is deployed, and those that no flow drives are read, too.
+    """
+    if set(names) == FLOWS.keys():
+        return Reader(to).read(cdk.stacks(assembly))
+    return Reader(to).read([stack for name in names for stack in FLOWS[name].stacks])
+
+
+def compare(to: Target, grants: Sequence[Grant], all_checks: Sequence[Checks]) -> None:
+    """Look for permissions that nothing has used, from the deployment to the teardown.
+
+    What a stack allows that no flow drives is everybody's.
+    """
+    assert to.local is not None  # noqa: S101 - it is a cloud of our own
+    recorded = recording(to.local)
+    rows = judge(grants, recorded)
+    driven = {stack for flow in FLOWS.values() for stack in flow.stacks}
+    for checks in all_checks:
+        own = [
+            row
+            for row in rows
+            if row.grant.stack in FLOWS[checks.flow].stacks or row.grant.stack not in driven
+        ]
+        had_failed = not checks.ok
+        with checks.check(NEEDED) as check:
+            wrong = [row.sentence for row in own if row.verdict in WRONG]
+            if wrong and had_failed:
+                wrong.append("But another check failed, and may have been the one that needs it.")
+            expect(not recorded.left_off, recorded.lacking)
+            expect(not wrong, " ".join(wrong))
+            verdicts = [row.verdict for row in own if row.grant.stack in driven]
+            used = verdicts.count(Verdict.USED)
+            check.detail = f"{used} used; {len(verdicts) - used} are not checked locally"

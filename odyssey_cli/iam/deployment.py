@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from odyssey_cli import cdk
 from odyssey_cli.cloud import ACCOUNT, REGION
 from odyssey_cli.errors import OdysseyError
+from odyssey_cli.iam.grants import NOTHING, Reader, resources
 from odyssey_cli.iam.grants import without as document_without
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from types_boto3_cloudformation import CloudFormationClient
 
-    from odyssey_cli.iam.grants import Grant
+    from odyssey_cli.iam.grants import Grant, Resource
     from odyssey_cli.target import Target
 
 _BUCKET = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
@@ -46,6 +47,7 @@ class Stacks:
         self._to, self._assembly = to, assembly
         # In the order in which they need each other.
         self._names = [name for name in cdk.stacks(assembly) if name in names]
+        self._begun: list[str] = []
         self._formation: CloudFormationClient = to.client("cloudformation")
 
     def create(self, *, without: Grant) -> Failed | None:
@@ -55,6 +57,7 @@ class Stacks:
             if name == without.stack:
                 template = less(template, without)
             self._create(name, template)
+            self._begun.append(name)
             state, reason = self._settled(name)
             if state != _DONE:
                 return DEPLOYED, f"{state}: {reason}"
@@ -72,17 +75,27 @@ class Stacks:
                 self._settled(name)
         return failed
 
-    def names(self) -> set[str]:
-        """Return the physical names of everything in the stacks."""
-        return {
-            str(each.get("PhysicalResourceId", ""))
-            for name in self._names
-            for each in self._resources(name)
-        }
+    def resources(self) -> list[Resource]:
+        """Return everything in the stacks, also in one that could not be created."""
+        return [each for name in self._begun for each in resources(self._formation, name)]
 
-    def _resources(self, name: str) -> list[Any]:
-        described = self._formation.describe_stack_resources(StackName=name)
-        return list(described["StackResources"])
+    def taken(self, grant: Grant) -> str:
+        """Return what a grant would be for here, which is deployed without it.
+
+        Args:
+            grant: of an earlier deployment; secrets, APIs and streams have another ARN in each.
+
+        Returns:
+            The resource's ARN; "" when its policy was not made before the deployment failed.
+        """
+        if grant.stack not in self._begun:
+            return ""
+        found = [
+            each.resource
+            for each in Reader(self._to).read([grant.stack])
+            if each.action == NOTHING and each.logical_id == grant.logical_id
+        ]
+        return found[0] if found else ""
 
     def _create(self, name: str, template: dict[str, Any]) -> None:
         # Too large to be sent with the request ("Understand CloudFormation quotas", 2026-11-21).
@@ -92,6 +105,8 @@ class Stacks:
             StackName=name,
             TemplateURL=f"{self._to.endpoint}/{_BUCKET}/{key}",
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
+            # What was made is looked at before it is deleted.
+            DisableRollback=True,
         )
 
     def _settled(self, name: str) -> tuple[str, str]:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from odyssey_cli.errors import OdysseyError
+from odyssey_cli.policy.templates import as_list, services, statements_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from types_boto3_cloudformation import CloudFormationClient
     from types_boto3_iam import IAMClient
@@ -22,8 +23,12 @@ Document = dict[str, Any]
 
 _ROLE, _POLICY = "AWS::IAM::Role", "AWS::IAM::Policy"
 _MANAGED, _GROUP, _USER = "AWS::IAM::ManagedPolicy", "AWS::IAM::Group", "AWS::IAM::User"
+# No action of AWS's: a policy that allows it allows nothing.
+NOTHING = "odyssey:Nothing"
 # "EventsTable4B7491D3": the CDK ends a logical id with eight digits of a hash.
 _HASH = re.compile(r"[0-9A-F]{8}$")
+# "table/EventsTable/stream/2026-11-21T17:42:10.111"
+_LABEL = re.compile(r"^(table/[^/]+/stream)/[^/*]+$")
 # "${aws:username}" in a resource stands for whatever the caller's is.
 _VARIABLE = re.compile(r"\$\{[^}]*\}")
 
@@ -53,7 +58,6 @@ class Grant:
         stack: the stack's name.
         logical_id: of what allows it: a role or a managed policy.
         principal: `role/NAME`, `group/NAME`, `user/NAME`, or a managed policy's ARN.
-        holds: who has a managed policy, as `principal` names them; else `principal` itself.
         services: those that may assume the role.
         action: an IAM action, perhaps with wildcards.
         resource: ARN of what it may be done to, perhaps with wildcards.
@@ -65,7 +69,6 @@ class Grant:
     stack: str
     logical_id: str
     principal: str
-    holds: tuple[str, ...]
     services: frozenset[str]
     action: str
     resource: str
@@ -120,16 +123,63 @@ def statements(document: Document, where: str) -> Iterator[tuple[int, str, int, 
                 yield number, action, place, resource, bool(statement.get("Condition"))
 
 
-def as_list(value: Any) -> list[Any]:  # noqa: ANN401 - any JSON
-    """Return a policy's list, which may be written as its only member."""
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
-
-
 def plain_name(logical_id: str) -> str:
     """Return a logical id as the stack's code has it."""
     return _HASH.sub("", logical_id)
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A resource of a deployed stack.
+
+    Attributes:
+        logical_id: in the template.
+        type: CloudFormation's, e.g. `AWS::SQS::Queue`.
+        physical: its name, ARN or URL; "" when it was never made.
+    """
+
+    logical_id: str
+    type: str
+    physical: str
+
+
+def resources(formation: CloudFormationClient, stack: str) -> list[Resource]:
+    """Return the resources of a deployed stack."""
+    return [
+        Resource(
+            each["LogicalResourceId"], each["ResourceType"], each.get("PhysicalResourceId", "")
+        )
+        for each in formation.describe_stack_resources(StackName=stack)["StackResources"]
+    ]
+
+
+class Names:
+    """The names that the stacks' code has for deployed resources.
+
+    Args:
+        of: the resources.
+    """
+
+    def __init__(self, of: Iterable[Resource]) -> None:
+        # Of what has the same name the resource itself counts, not what is made for it.
+        found = {
+            _last(each.physical): plain_name(each.logical_id)
+            for each in sorted(of, key=_is_itself)
+            if each.physical
+        }
+        # The longest first: a name may begin with another one.
+        self._names = sorted(found.items(), key=lambda each: -len(each[0]))
+
+    def named(self, arn: str) -> str:
+        """Return a resource's own part of its ARN, with the name that the code has for it.
+
+        It is the same in each deployment: a stream's label, which says when it began, is left out.
+        """
+        own = _LABEL.sub(r"\1", arn.split(":", 5)[-1])
+        for physical, name in self._names:
+            if physical in own:
+                return own.replace(physical, name)
+        return own
 
 
 class Reader:
@@ -141,82 +191,92 @@ class Reader:
 
     def read(self, stacks: Sequence[str]) -> list[Grant]:
         """Return what the roles, groups, users and managed policies of these stacks allow."""
-        resources = {stack: self._resources(stack) for stack in stacks}
-        names = {
-            _last(physical): plain_name(logical)
-            for each in resources.values()
-            # Of what has the same name the resource itself counts, not what is made for it.
-            for logical, (_, physical) in sorted(each.items(), key=_is_itself)
-        }
+        members = {stack: resources(self._formation, stack) for stack in stacks}
+        names = Names(member for each in members.values() for member in each)
+        account = _Account(self._iam)
         return [
             grant
             for stack in stacks
-            for grant in _Stack(self._iam, self._formation, stack, resources[stack], names).grants()
+            for grant in _Stack(
+                account, self._template(stack), stack, members[stack], names
+            ).grants()
         ]
 
-    def _resources(self, stack: str) -> dict[str, tuple[str, str]]:
-        described = self._formation.describe_stack_resources(StackName=stack)["StackResources"]
-        return {
-            each["LogicalResourceId"]: (each["ResourceType"], each.get("PhysicalResourceId", ""))
-            for each in described
-        }
+    def _template(self, stack: str) -> dict[str, Any]:
+        body: Any = self._formation.get_template(StackName=stack)["TemplateBody"]
+        template = json.loads(body) if isinstance(body, str) else body
+        found: dict[str, Any] = template["Resources"]
+        return found
+
+
+class _Account:
+    """The roles and managed policies of an account, all read at once."""
+
+    def __init__(self, iam: IAMClient) -> None:
+        self._iam = iam
+        self.roles: dict[str, Any] = {}
+        self._policies: dict[str, Any] = {}
+        pages = iam.get_paginator("get_account_authorization_details")
+        for page in pages.paginate(Filter=["Role", "LocalManagedPolicy"]):
+            self.roles |= {each["RoleName"]: each for each in page["RoleDetailList"]}
+            self._policies |= {each["Arn"]: each for each in page["Policies"]}
+
+    def policy(self, arn: str) -> Document:
+        """Return a managed policy's document, also of AWS's."""
+        if arn in self._policies:
+            [found] = [
+                each["Document"]
+                for each in self._policies[arn]["PolicyVersionList"]
+                if each["IsDefaultVersion"]
+            ]
+            return _document(found)
+        version = self._iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+        told = self._iam.get_policy_version(PolicyArn=arn, VersionId=version)
+        return _document(told["PolicyVersion"]["Document"])
 
 
 class _Stack:
     def __init__(
         self,
-        iam: IAMClient,
-        formation: CloudFormationClient,
+        account: _Account,
+        template: dict[str, Any],
         stack: str,
-        resources: dict[str, tuple[str, str]],
-        names: dict[str, str],
+        members: Sequence[Resource],
+        names: Names,
     ) -> None:
-        self._iam, self._stack, self._resources = iam, stack, resources
-        body: Any = formation.get_template(StackName=stack)["TemplateBody"]
-        template = json.loads(body) if isinstance(body, str) else body
-        self._template: dict[str, Any] = template["Resources"]
-        # The longest first: a name may begin with another one.
-        self._names = sorted(names.items(), key=lambda each: -len(each[0]))
+        self._account, self._template, self._stack = account, template, stack
+        self._members, self._names = members, names
 
     def grants(self) -> Iterator[Grant]:
-        for logical_id, physical in self._of(_ROLE):
-            principal = f"role/{physical}"
-            services = self._trusted(physical)
-            for policy, document in self._inline(physical):
-                origin = self._origin(logical_id, policy)
-                yield from self._read(
-                    logical_id, principal, (principal,), services, document, origin
-                )
-            for arn in self._attached(physical):
+        for logical_id, name in self._of(_ROLE):
+            role = self._account.roles[name]
+            principal, trusted = f"role/{name}", _trusted(role)
+            for policy in role["RolePolicyList"]:
+                origin = self._origin(logical_id, policy["PolicyName"])
+                document = _document(policy["PolicyDocument"])
+                yield from self._read(logical_id, principal, trusted, document, origin)
+            for each in role["AttachedManagedPolicies"]:
                 # Ours come by themselves, with all that have them.
-                if arn.split(":")[4] == "aws":
-                    yield from self._read(
-                        logical_id, principal, (principal,), services, self._managed(arn), None
-                    )
+                if each["PolicyArn"].split(":")[4] == "aws":
+                    document = self._account.policy(each["PolicyArn"])
+                    yield from self._read(logical_id, principal, trusted, document, None)
         for logical_id, arn in self._of(_MANAGED):
-            yield from self._read(
-                logical_id,
-                arn,
-                self._holders(arn),
-                frozenset(),
-                self._managed(arn),
-                (logical_id, ""),
-            )
+            document = self._account.policy(arn)
+            yield from self._read(logical_id, arn, frozenset(), document, (logical_id, ""))
         for kind in (_GROUP, _USER):
             for logical_id, _ in self._of(kind):
                 self._refuse_own_policies(logical_id)
 
     def _of(self, kind: str) -> Iterator[tuple[str, str]]:
-        for logical_id, (its_kind, physical) in sorted(self._resources.items()):
-            if its_kind == kind:
-                yield logical_id, physical
+        for each in sorted(self._members, key=lambda member: member.logical_id):
+            if each.type == kind:
+                yield each.logical_id, each.physical
 
     def _read(
         self,
         logical_id: str,
         principal: str,
-        holds: tuple[str, ...],
-        services: frozenset[str],
+        trusted: frozenset[str],
         document: Document,
         origin: tuple[str, str] | None,
     ) -> Iterator[Grant]:
@@ -226,53 +286,13 @@ class _Stack:
                 stack=self._stack,
                 logical_id=logical_id,
                 principal=principal,
-                holds=holds,
-                services=services,
+                services=trusted,
                 action=action,
                 resource=resource,
-                name=self._named(resource),
+                name=self._names.named(resource),
                 conditional=conditional,
                 origin=None if origin is None else Origin(*origin, number, place),
             )
-
-    def _named(self, arn: str) -> str:
-        """Return a resource's own part of its ARN, with the name that the code has for it."""
-        own = arn.split(":", 5)[-1]
-        for physical, name in self._names:
-            if physical and physical in own:
-                return own.replace(physical, name)
-        return own
-
-    def _inline(self, role: str) -> Iterator[tuple[str, Document]]:
-        for page in self._iam.get_paginator("list_role_policies").paginate(RoleName=role):
-            for name in page["PolicyNames"]:
-                found = self._iam.get_role_policy(RoleName=role, PolicyName=name)
-                yield name, _document(found["PolicyDocument"])
-
-    def _attached(self, role: str) -> list[str]:
-        pages = self._iam.get_paginator("list_attached_role_policies").paginate(RoleName=role)
-        return [each["PolicyArn"] for page in pages for each in page["AttachedPolicies"]]
-
-    def _managed(self, arn: str) -> Document:
-        version = self._iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
-        found = self._iam.get_policy_version(PolicyArn=arn, VersionId=version)
-        return _document(found["PolicyVersion"]["Document"])
-
-    def _holders(self, arn: str) -> tuple[str, ...]:
-        found = self._iam.list_entities_for_policy(PolicyArn=arn)
-        return (
-            *(f"role/{each['RoleName']}" for each in found["PolicyRoles"]),
-            *(f"group/{each['GroupName']}" for each in found["PolicyGroups"]),
-            *(f"user/{each['UserName']}" for each in found["PolicyUsers"]),
-        )
-
-    def _trusted(self, role: str) -> frozenset[str]:
-        document = _document(self._iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"])
-        return frozenset(
-            service
-            for statement in as_list(document["Statement"])
-            for service in as_list(statement.get("Principal", {}).get("Service"))
-        )
 
     def _origin(self, role: str, policy: str) -> tuple[str, str]:
         """Return the logical id of what puts a policy on a role, and the policy's name there."""
@@ -298,9 +318,15 @@ class _Stack:
             )
 
 
-def _is_itself(resource: tuple[str, tuple[str, str]]) -> bool:
-    kind = resource[1][0]
-    return not kind.startswith("Custom::") and not kind.endswith("Policy")
+def _trusted(role: dict[str, Any]) -> frozenset[str]:
+    document = {"PolicyDocument": _document(role["AssumeRolePolicyDocument"])}
+    return frozenset(
+        service for statement in statements_of(document) for service in services(statement)
+    )
+
+
+def _is_itself(resource: Resource) -> bool:
+    return not resource.type.startswith("Custom::") and not resource.type.endswith("Policy")
 
 
 def _last(physical: str) -> str:
@@ -317,6 +343,8 @@ def _document(given: Any) -> Document:  # noqa: ANN401 - boto3 has decoded it, o
 
 def without(document: Document, origin: Origin, action: str) -> Document:
     """Return a policy that no longer allows one action on one resource.
+
+    It has `NOTHING` there instead, so that one can read on what it would have been.
 
     Args:
         document: of the template, so that resources may still be references.
@@ -335,4 +363,5 @@ def without(document: Document, origin: Origin, action: str) -> Document:
             kept.append(statement | {"Action": others})
         if elsewhere:
             kept.append(statement | {"Action": [action], "Resource": elsewhere})
+        kept.append(statement | {"Action": NOTHING, "Resource": resources[origin.resource]})
     return document | {"Statement": kept}

@@ -5,81 +5,25 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from odyssey_cli import cdk
+from odyssey_cli import figures
 from odyssey_cli.demo import runner
 from odyssey_cli.demo.checks import Checks
 from odyssey_cli.errors import OdysseyError
-from odyssey_cli.iam import removal, unchecked
-from odyssey_cli.iam.grants import Reader
-from odyssey_cli.iam.seen import Steps, recording, sighting
+from odyssey_cli.iam import removal
+from odyssey_cli.iam.seen import Steps, recording
+from odyssey_cli.iam.verdicts import WRONG, Verdict, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from odyssey_cli.iam.grants import Grant
+    from odyssey_cli.cloud import Cloud
     from odyssey_cli.iam.removal import Removal
-    from odyssey_cli.iam.seen import Recording, Sighting
-    from odyssey_cli.iam.unchecked import Unchecked
+    from odyssey_cli.iam.seen import Recording
+    from odyssey_cli.iam.verdicts import Row
     from odyssey_cli.target import Target
-
-
-class Verdict(StrEnum):
-    """What is to be thought of a grant."""
-
-    USED = "used"
-    UNCHECKED = "not checked locally"
-    UNNEEDED = "unneeded"
-    DOUBLE = "allowed twice"
-    CHECKED = "in the table, but checked"
-
-
-# What a reader must do something about.
-WRONG = {Verdict.UNNEEDED, Verdict.DOUBLE, Verdict.CHECKED}
-
-
-@dataclass(frozen=True)
-class Row:
-    """A grant and what is to be thought of it.
-
-    Attributes:
-        grant: what is allowed.
-        verdict: what is to be thought of it.
-        seen: where it was used, None if nowhere.
-        entry: of the table of what is not checked locally, None if there is none.
-    """
-
-    grant: Grant
-    verdict: Verdict
-    seen: Sighting | None
-    entry: Unchecked | None
-
-    @property
-    def told(self) -> str:
-        """Where it was seen, or why not."""
-        if self.verdict is Verdict.UNCHECKED and self.entry is not None:
-            return f"{self.entry.why} {self.entry.page}, {unchecked.READ_ON}"
-        if self.seen is None:
-            return "nowhere"
-        return f"{self.seen.step} ({self.seen.count} times, by {', '.join(self.seen.through)})"
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the row for scripts."""
-        return {
-            "stack": self.grant.stack,
-            "role": self.grant.holder,
-            "action": self.grant.action,
-            "resource": self.grant.name,
-            "arn": self.grant.resource,
-            "verdict": self.verdict,
-            "seen_in": self.seen.step if self.seen else None,
-            "times": self.seen.count if self.seen else 0,
-            "through": list(self.seen.through) if self.seen else [],
-            "page": self.entry.page if self.entry else None,
-        }
 
 
 @dataclass
@@ -89,7 +33,7 @@ class Proof:
     Attributes:
         flows: what the demos of the flows checked, which the recording stands on.
         rows: every grant, with what is to be thought of it.
-        left_off: decisions that the cloud could not keep.
+        lacking: what the cloud's record lacks, in sentences.
         removals: what was really removed, and what became of the demo.
         recording_seconds: how long the flows took.
         removal_seconds: how long the removals took.
@@ -97,7 +41,7 @@ class Proof:
 
     flows: list[Checks] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
-    left_off: int = 0
+    lacking: list[str] = field(default_factory=list)
     removals: list[Removal] = field(default_factory=list)
     recording_seconds: float = 0.0
     removal_seconds: float = 0.0
@@ -111,31 +55,28 @@ class Proof:
             for check in checks.checks
             if not check.ok
         ]
-        lost = [f"The record left off {self.left_off} decisions."] if self.left_off else []
-        rows = [
-            f"{row.grant.stack} {row.grant.holder}: {row.grant.action} on {row.grant.name} "
-            f"is {row.verdict}."
-            for row in self.rows
-            if row.verdict in WRONG
-        ]
+        rows = [row.sentence for row in self.rows if row.verdict in WRONG]
         unnoticed = [each.sentence for each in self.removals if not each.noticed]
-        return failed + lost + rows + unnoticed
+        return failed + self.lacking + rows + unnoticed
 
     @property
     def figures(self) -> dict[str, Any]:
-        """What there is to count."""
+        """What there is to count; a case is a permission."""
         verdicts = Counter(row.verdict for row in self.rows)
-        return {
-            "roles": len({row.grant.role for row in self.rows}),
-            "grants": len(self.rows),
-            "used": verdicts[Verdict.USED],
-            "not_checked_locally": verdicts[Verdict.UNCHECKED],
-            "wrong": sum(verdicts[each] for each in WRONG),
-            "recording_seconds": round(self.recording_seconds, 1),
-            "removed": len(self.removals),
-            "noticed": sum(each.noticed for each in self.removals),
-            "removal_seconds": round(self.removal_seconds, 1),
-        }
+        unnoticed = {each.grant for each in self.removals if not each.noticed}
+        wrong = [row for row in self.rows if row.verdict in WRONG or row.grant in unnoticed]
+        return figures.figures(
+            tried=len(self.rows),
+            passed=len(self.rows) - len(wrong),
+            seconds=self.recording_seconds + self.removal_seconds,
+            roles=len({row.grant.role for row in self.rows}),
+            used=verdicts[Verdict.USED],
+            not_checked_locally=verdicts[Verdict.UNCHECKED],
+            removed=len(self.removals),
+            noticed=sum(each.noticed for each in self.removals),
+            recording_seconds=round(self.recording_seconds, 1),
+            removal_seconds=round(self.removal_seconds, 1),
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Return the whole proof for scripts."""
@@ -188,6 +129,7 @@ def prove(stacks: Sequence[str], *, remove: bool, step: Callable[[str], None]) -
                 (row.grant, row.seen) for row in proof.rows if row.seen is not None
             )
             proof.removals = removal.remove(to, assembly, chosen, steps, step)
+            _note_lacking(proof, recording(_cloud(to)))
             proof.removal_seconds = time.monotonic() - begun
     return proof
 
@@ -215,40 +157,25 @@ def _record(
 
     proof.flows = [Checks(name, begins(name)) for name in names]
     assembly = runner.deploy(to, proof.flows, all_begin)
-    grants = Reader(to).read(stacks or cdk.stacks(assembly))
     runner.drive(to, proof.flows)
+    grants = runner.allowed(to, assembly, names)
     runner.destroy(to, assembly, proof.flows, all_begin)
-    assert to.local is not None  # noqa: S101 - it is a cloud of our own
-    recorded = recording(to.local)
-    proof.left_off = recorded.left_off
-    proof.rows = judge(grants, recorded, steps)
+    # What is recorded of the removals needs the same room.
+    recorded = recording(_cloud(to), begin_anew=True)
+    _note_lacking(proof, recorded)
+    driven = {stack: name for name in names for stack in runner.FLOWS[name].stacks}
+    by_stack = {each.stack: steps[driven.get(each.stack, names[0])] for each in grants}
+    proof.rows = judge(
+        [each for each in grants if not stacks or each.stack in stacks], recorded, by_stack
+    )
     return steps, assembly
 
 
-def judge(grants: Iterable[Grant], recorded: Recording, steps: Mapping[str, Steps]) -> list[Row]:
-    """Say of each grant what is to be thought of it.
-
-    Args:
-        grants: what is allowed.
-        recorded: what was decided.
-        steps: those of each flow.
-    """
-    flows = {stack: name for name in steps for stack in runner.FLOWS[name].stacks}
-    rows: list[Row] = []
-    known: set[tuple[str, str, str]] = set()
-    for grant in grants:
-        flow = flows.get(grant.stack, next(iter(steps)))
-        seen = sighting(grant, recorded.decisions, steps[flow])
-        entry = unchecked.entry(grant.services, grant.action, grant.resource)
-        own = (grant.principal, grant.action.lower(), grant.resource)
-        rows.append(Row(grant, _verdict(seen, entry, double=own in known), seen, entry))
-        known.add(own)
-    return rows
+def _note_lacking(proof: Proof, recorded: Recording) -> None:
+    if recorded.lacking:
+        proof.lacking.append(recorded.lacking)
 
 
-def _verdict(seen: Sighting | None, entry: Unchecked | None, *, double: bool) -> Verdict:
-    if double:
-        return Verdict.DOUBLE
-    if seen is not None:
-        return Verdict.CHECKED if entry is not None else Verdict.USED
-    return Verdict.UNCHECKED if entry is not None else Verdict.UNNEEDED
+def _cloud(to: Target) -> Cloud:
+    assert to.local is not None  # noqa: S101 - it is a cloud of our own
+    return to.local

@@ -3,7 +3,7 @@
 That is how the recording is known to tell the truth. The stack is deployed anew from its template
 less that one action, and the demo is driven until a check fails, one role after another; flows are
 driven at the same time, as in the demo itself. A check that fails counts only if the local cloud
-has refused the very action to the very role meanwhile, or CloudFormation says that it was refused.
+has refused the very action on the very resource to the very role meanwhile.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from odyssey_cli import breaking, cdk
 from odyssey_cli.demo import runner, waiting
 from odyssey_cli.demo.checks import Checks
 from odyssey_cli.iam import deployment
+from odyssey_cli.iam.grants import matches
 from odyssey_cli.iam.seen import recording
 
 if TYPE_CHECKING:
@@ -25,13 +26,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from odyssey_cli.iam.grants import Grant
-    from odyssey_cli.iam.seen import Sighting, Steps
+    from odyssey_cli.iam.seen import Recording, Sighting, Steps
     from odyssey_cli.target import Target
 
 # A check that is to fail waits for what does not come. It is given more time than the demo needed
 # up to there when nothing was missing, because what it waits for may be under way from the start,
 # and at least this long.
 _TIMES, _AT_LEAST = 1.5, 8.0
+# One minute after the first attempt, two after the second, on the clock of AWS ("How Lambda handles
+# errors and retries with asynchronous invocation", AWS Lambda Developer Guide, 2026-11-21).
+_TRIED_AGAIN = 180.0
 DESTROYING = "destroying"
 BEFORE = "the demo can begin"
 
@@ -44,7 +48,7 @@ class Removal:
         grant: what was removed.
         failed: the check that failed, "" if none did.
         why: what it said.
-        refused: how often the local cloud refused the action to the role.
+        refused: how often the local cloud refused the action on the resource to the role.
         seconds: how long that took, deployment included.
     """
 
@@ -165,7 +169,7 @@ def remove(
                 step(f"{grant.stack} without {grant.holder}'s {grant.action}")
                 place = replace(own, state=own.state / str(len(done)))
                 place.state.mkdir(exist_ok=True)
-                done.append(_without(place, assembly, flow, grant, seen, usual))
+                done.append(_tried(place, assembly, flow, grant, seen, usual))
 
     def guarded(flow: str, number: int) -> None:
         try:
@@ -188,6 +192,27 @@ def remove(
     return sorted(done, key=lambda each: order.index(each.grant))
 
 
+def _tried(
+    to: Target,
+    assembly: Path,
+    flow: str,
+    grant: Grant,
+    seen: Sighting,
+    usual: Mapping[str, float],
+) -> Removal:
+    """Remove a grant; once more if something else made the demo fail.
+
+    Functions have the same names in each deployment, and what an earlier one broke is tried again
+    in the next.
+    """
+    first = _without(to, assembly, flow, grant, seen, usual)
+    if first.noticed or not first.failed:
+        return first
+    assert to.local is not None  # noqa: S101 - it is a cloud of our own
+    time.sleep(_TRIED_AGAIN / to.local.clock_scale)
+    return _without(to, assembly, flow, grant, seen, usual)
+
+
 def _without(
     to: Target,
     assembly: Path,
@@ -200,17 +225,19 @@ def _without(
     at_the_end = seen.step == DESTROYING
     checks = _UntilFailure(flow, usual, only_first=at_the_end)
     stacks = deployment.Stacks(to, assembly, runner.FLOWS[flow].stacks)
+    assert to.local is not None  # noqa: S101 - it is a cloud of our own
     # A stack's roles have the same names each time, and demos break things on purpose, too.
-    before = _refusals(to, grant)
+    before = recording(to.local)
     failed = stacks.create(without=grant)
-    names = stacks.names()
+    made = stacks.resources()
     if failed is None:
         failed = _driven(to, flow, checks)
-    _disarm(to, names)
+    _disarm(to, {each.physical for each in made})
+    resource = stacks.taken(grant)
     gone = stacks.delete()
     if at_the_end:
         failed = gone
-    refused = _refusals(to, grant) - before
+    refused = refusals(recording(to.local), grant, resource) - refusals(before, grant, resource)
     check, why = failed or ("", "")
     return Removal(grant, check, why, refused, time.monotonic() - begun)
 
@@ -225,16 +252,18 @@ def _driven(to: Target, flow: str, checks: _UntilFailure) -> deployment.Failed |
     return checks.failed
 
 
-def _refusals(to: Target, grant: Grant) -> int:
-    """Return how often the cloud has refused the action to whoever had the grant.
+def refusals(recorded: Recording, grant: Grant, resource: str) -> int:
+    """Return how often what a grant was for was refused to whoever had it.
 
-    To whichever resource: a secret, an API and a stream have another ARN in each deployment.
+    Args:
+        recorded: what was decided.
+        grant: what was removed.
+        resource: ARN of what it would have been for in this deployment, perhaps with wildcards.
     """
-    assert to.local is not None  # noqa: S101 - it is a cloud of our own
     return sum(
         each.count
-        for each in recording(to.local).decisions
-        if not each.allowed and each.is_like(grant)
+        for each in recorded.decisions
+        if not each.allowed and each.is_like(grant) and matches(resource, each.resource)
     )
 
 

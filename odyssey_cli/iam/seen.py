@@ -62,6 +62,16 @@ class Recording:
     decisions: tuple[Decision, ...]
     left_off: int
 
+    @property
+    def lacking(self) -> str:
+        """What it lacks, in a sentence; "" if it is complete."""
+        if not self.left_off:
+            return ""
+        return (
+            f"The local cloud's record of decisions was full and left off {self.left_off}, "
+            "so nobody knows what was used."
+        )
+
 
 @dataclass(frozen=True)
 class Sighting:

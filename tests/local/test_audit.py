@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,12 +16,14 @@ from odyssey_cli import audit, cdk, cloud, leftovers
 from odyssey_cli import target as targets
 from odyssey_cli.__main__ import app
 from odyssey_cli.audit import Verdict
+from odyssey_cli.policy.templates import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from odyssey_cli.audit import Report
+    from odyssey_cli.policy.templates import Template
     from odyssey_cli.target import Target
 
 STACKS = ["Operations", "EventAggregator"]
@@ -37,7 +40,7 @@ class Destroyed:
 
     to: Target
     meanwhile: Report
-    names: list[str]
+    templates: list[Template]
 
 
 @contextlib.contextmanager
@@ -55,12 +58,12 @@ def destroyed(
     with own_cloud(tmp_path_factory.mktemp("dev")) as to:
         assembly = cdk.synthesize(to)
         cdk.bootstrap(to)
-        audit.remember(to)
+        audit.record_before(to)
         cdk.deploy(to, assembly, STACKS)
-        names = cdk.stacks(assembly)
-        meanwhile = audit.audit(to, names)
+        templates = load(assembly)
+        meanwhile = audit.audit(to, templates)
         cdk.destroy(to, assembly, [])
-        yield Destroyed(to, meanwhile, names)
+        yield Destroyed(to, meanwhile, templates)
 
 
 @pytest.fixture(params=["with a listing from before", "by tags and names"])
@@ -104,7 +107,7 @@ def test_what_stands_is_not_left(destroyed: Destroyed) -> None:
 
 
 def test_destroy_leaves_nothing_of_dev(destroyed: Destroyed, way: str) -> None:
-    report = audit.audit(destroyed.to, destroyed.names)
+    report = audit.audit(destroyed.to, destroyed.templates)
     assert report.with_before is (way == "with a listing from before")
     assert report.standing == []
     assert report.rows == []
@@ -115,12 +118,15 @@ def test_destroy_leaves_nothing_of_dev(destroyed: Destroyed, way: str) -> None:
 
 def test_each_kind_of_leftover_is_found_and_named(destroyed: Destroyed, way: str) -> None:
     with leftovers_of_somebody(destroyed.to):
-        report = audit.audit(destroyed.to, destroyed.names)
+        report = audit.audit(destroyed.to, destroyed.templates)
     found = {row.thing.name: row for row in report.rows}
     assert not report.ok
     assert set(found) == {IMPLICIT, ROLE, BUCKET, PARAMETER}
     assert "not empty" in found[BUCKET].why
-    assert found[IMPLICIT].removal == f"aws logs delete-log-group --log-group-name {IMPLICIT}"
+    assert found[IMPLICIT].removal == [
+        f"aws --endpoint-url {destroyed.to.endpoint} --region us-east-1 "
+        f"logs delete-log-group --log-group-name {IMPLICIT}"
+    ]
     parameter = found.pop(PARAMETER)
     assert {row.verdict for row in found.values()} == {Verdict.LEFT}
     # Without the listing from before, nothing tells whose a key was.
@@ -140,10 +146,12 @@ def test_the_command_exits_with_1_until_nothing_is_left(
     assert failed.exit_code == shown.exit_code == 1
     told = json.loads(failed.stdout)
     assert {each["name"] for each in told["found"]} == {IMPLICIT, ROLE, BUCKET, PARAMETER}
-    assert told["figures"]["left"] == 4
-    assert f"aws iam delete-role --role-name {ROLE}" in shown.stdout
+    assert told["figures"]["left"] == told["figures"]["tried"] - told["figures"]["passed"] == 4
+    assert f"iam delete-role --role-name {ROLE}" in shown.stdout
     assert passed.exit_code == 0
     assert "0 left, 0 kept on purpose" in passed.stdout
+    tried, ok = re.findall(r"(\d+) cases tried, (\d+) passed, [\d.]+ s\n$", passed.stdout)[0]
+    assert int(tried) == int(ok) > 0
 
 
 def test_prod_leaves_what_the_table_says_and_nothing_else(tmp_path: Path) -> None:
@@ -152,7 +160,7 @@ def test_prod_leaves_what_the_table_says_and_nothing_else(tmp_path: Path) -> Non
         assembly = cdk.synthesize(to, context={"stage": "prod"})
         names = cdk.stacks(assembly)
         cdk.bootstrap(to)
-        audit.remember(to)
+        audit.record_before(to)
         cdk.deploy(to, assembly, [])
         formation, ec2 = to.client("cloudformation"), to.client("ec2")
         for name in names:
@@ -167,7 +175,7 @@ def test_prod_leaves_what_the_table_says_and_nothing_else(tmp_path: Path) -> Non
 
         # WHEN it is destroyed
         cdk.destroy(to, assembly, [])
-        report = audit.audit(to, names)
+        report = audit.audit(to, load(assembly))
 
     # THEN what its templates retain is there, kept on purpose, and nothing else
     retained = Counter(

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from odyssey_cli import cloud, paths
+from odyssey_cli.demo.runner import NEEDED
 
 if TYPE_CHECKING:
     import psutil
 
-CHECKS = {"event-aggregator": 12, "discovery": 10, "pubsub": 18, "ingest": 11, "network": 10}
+CHECKS = {"event-aggregator": 13, "discovery": 11, "pubsub": 19, "ingest": 12, "network": 11}
 
 
 def demo(*arguments: str) -> subprocess.Popen[str]:
@@ -75,6 +76,10 @@ def test_a_demo_verifies_every_check_after_an_earlier_one_was_killed() -> None:
         assert flow["ok"] is True
         assert all(check.keys() == {"name", "ok", "detail"} for check in flow["checks"])
     assert {flow["flow"]: len(flow["checks"]) for flow in flows} == CHECKS
+    # Of each flow something was really seen to be used.
+    seen = {flow["flow"]: flow["checks"][-1] for flow in flows}
+    assert {check["name"] for check in seen.values()} == {NEEDED}
+    assert all(int(check["detail"].partition(" ")[0]) > 0 for check in seen.values())
     assert wait_until_gone(process.pid) == []
     assert list(paths.STATE.glob(f"demo-{killed.pid}")) == []
     assert list(paths.STATE.glob(f"demo-{process.pid}")) == []

@@ -1,55 +1,91 @@
-"""`./odyssey iam prove` on one flow: what is used is recorded, and nothing can be taken away."""
+"""`./odyssey iam prove` on one flow, of which two steps are driven: what is used is recorded, what
+is not is said to be unneeded, and one used action of each role is really taken away.
+
+What all steps of all flows use is compared in `test_demo.py`.
+"""
 
 from __future__ import annotations
 
 import json
-import subprocess
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
-from odyssey_cli import paths
+from odyssey_cli.commands import iam
+from odyssey_cli.demo import event_aggregator
+from odyssey_cli.errors import OdysseyError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from typer.testing import Result
 
 STACK = "EventAggregator"
+# Together they need something of every role.
+STEPS = [
+    "a single event is counted, its text byte for byte",
+    "unsigned and unpermitted requests are refused",
+]
+COUNTED, REFUSED = STEPS
 
 
 @pytest.fixture(scope="module")
-def proof() -> dict[str, Any]:
-    """The whole proof of one flow, on a cloud of its own."""
-    ran = subprocess.run(
-        [str(paths.ROOT / "odyssey"), "iam", "prove", STACK, "--json"],
-        capture_output=True, text=True, check=False, timeout=300,
-    )  # fmt: skip
-    assert ran.returncode == 0, ran.stderr + ran.stdout
+def ran() -> Iterator[Result]:
+    """The whole proof, both ways, on a cloud of its own."""
+    app = typer.Typer()
+    iam.register(app)
+    steps = [each for each in event_aggregator.STEPS if each[0] in STEPS]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(event_aggregator, "STEPS", steps)
+        yield CliRunner().invoke(app, ["iam", "prove", STACK, "--json"])
+
+
+@pytest.fixture(scope="module")
+def proof(ran: Result) -> dict[str, Any]:
+    """What it has printed."""
     found: dict[str, Any] = json.loads(ran.stdout)
     return found
 
 
-def test_every_permission_is_used_or_in_the_table(proof: dict[str, Any]) -> None:
-    assert (proof["ok"], proof["wrong"]) == (True, [])
-    assert {each["verdict"] for each in proof["grants"]} == {"used", "not checked locally"}
-    assert {each["role"] for each in proof["grants"]} == {
-        *("ProducerRole", "AggregatorRole", "ReaderRole", "ApiClientPolicy")
+def of(proof: dict[str, Any], verdict: str) -> set[tuple[str, str, str]]:
+    return {
+        (each["role"], each["action"], each["resource"])
+        for each in proof["grants"]
+        if each["verdict"] == verdict
     }
+
+
+def test_what_no_step_has_used_is_unneeded_and_fails_the_proof(
+    ran: Result, proof: dict[str, Any]
+) -> None:
+    # GIVEN that no step reads one summary, sends anything impossible, or breaks the aggregator
+    unneeded = {
+        ("ReaderRole", "dynamodb:GetItem", "table/SummariesTable"),
+        ("AggregatorRole", "sqs:SendMessage", "RejectsQueue"),
+        ("AggregatorRole", "sqs:SendMessage", "AggregationDeadLettersQueue"),
+    }
+    # WHEN allowed less used is looked at, THEN just what those need is left
+    assert of(proof, "unneeded") == unneeded
+    assert set(proof["wrong"]) == {
+        f"{STACK} {role}: {action} on {resource} is unneeded."
+        for role, action, resource in unneeded
+    }
+    assert proof["ok"] is False
+    assert isinstance(ran.exception, OdysseyError)
 
 
 @pytest.mark.parametrize(
     ("role", "action", "resource", "seen_in", "through"),
     [
-        ("ProducerRole", "dynamodb:PutItem", "table/EventsTable", "a single event", "call"),
+        ("ProducerRole", "dynamodb:PutItem", "table/EventsTable", COUNTED, "call"),
+        ("ReaderRole", "dynamodb:Query", "table/SummariesTable/index/by-count", COUNTED, "call"),
         (
-            *("ReaderRole", "dynamodb:Query", "table/SummariesTable/index/by-count"),
-            *("a single event", "call"),
+            *("AggregatorRole", "dynamodb:GetRecords", "table/EventsTable/stream"),
+            *(COUNTED, "event source mapping"),
         ),
-        (
-            *("AggregatorRole", "sqs:SendMessage", "AggregationDeadLettersQueue"),
-            *("what a broken aggregator gave up", "event source mapping"),
-        ),
-        ("AggregatorRole", "sqs:SendMessage", "RejectsQueue", "bad records", "call"),
-        (
-            *("ApiClientPolicy", "execute-api:Invoke", "Api/v1/POST/trigger-event"),
-            *("unsigned and unpermitted", "call"),
-        ),
+        ("ApiClientPolicy", "execute-api:Invoke", "Api/v1/POST/trigger-event", REFUSED, "call"),
     ],
 )
 def test_a_permission_is_seen_in_the_step_that_needs_it(
@@ -60,21 +96,30 @@ def test_a_permission_is_seen_in_the_step_that_needs_it(
         for each in proof["grants"]
         if (each["role"], each["action"], each["resource"]) == (role, action, resource)
     ]
-    assert found["seen_in"].startswith(seen_in)
+    assert (found["verdict"], found["seen_in"]) == ("used", seen_in)
     assert through in found["through"]
     assert found["times"] > 0
 
 
 def test_without_one_action_of_a_role_the_demo_fails_for_want_of_it(proof: dict[str, Any]) -> None:
     assert [each["role"] for each in proof["removals"] if not each["noticed"]] == []
-    assert {each["role"] for each in proof["removals"]} == {
-        each["role"] for each in proof["grants"]
+    failed = {each["role"]: each["failed_check"] for each in proof["removals"]}
+    assert failed == {
+        "ProducerRole": COUNTED,
+        "AggregatorRole": COUNTED,
+        "ReaderRole": COUNTED,
+        "ApiClientPolicy": REFUSED,
     }
-    assert all(each["failed_check"] and each["refused"] for each in proof["removals"])
+    assert all(each["refused"] for each in proof["removals"])
 
 
-def test_the_figures_are_what_was_looked_at(proof: dict[str, Any]) -> None:
+def test_the_figures_are_what_was_looked_at(
+    proof: dict[str, Any], figure: Callable[..., None]
+) -> None:
     figures = proof["figures"]
-    assert figures["grants"] == len(proof["grants"])
-    assert figures["used"] + figures["not_checked_locally"] == figures["grants"]
+    assert figures["tried"] == len(proof["grants"])
+    assert figures["used"] + figures["not_checked_locally"] == figures["passed"]
+    assert figures["tried"] - figures["passed"] == len(of(proof, "unneeded"))
     assert (figures["removed"], figures["noticed"]) == (4, 4)
+    seconds = figures["removal_seconds"]
+    figure(f"used permissions taken away, {STACK}", tried=4, passed=4, seconds=seconds)

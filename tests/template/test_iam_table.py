@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from odyssey_cli.iam import unchecked
-from odyssey_cli.iam.grants import as_list, plain_name, statements
+from odyssey_cli.iam.grants import plain_name, statements
+from odyssey_cli.policy.templates import services, statements_of
 from tests.template.synth import Synth, Template, target
 
 if TYPE_CHECKING:
@@ -24,10 +25,10 @@ Allowed = tuple[str, frozenset[str], str, str]
 def allowed(synth: Synth) -> Iterator[Allowed]:
     """Yield what every role and managed policy of every stack allows."""
     for name, template in synth.templates.items():
-        for holder, services, document in documents(template):
+        for holder, who, document in documents(template):
             where = f"{name} {plain_name(holder)}"
             for _, action, _, resource, _ in statements(document, where):
-                yield where, services, action, target(resource)
+                yield where, who, action, target(resource)
 
 
 def documents(template: Template) -> Iterator[tuple[str, frozenset[str], dict[str, Any]]]:
@@ -38,19 +39,16 @@ def documents(template: Template) -> Iterator[tuple[str, frozenset[str], dict[st
             yield holder, frozenset(), made["PolicyDocument"]
         if resource["Type"] == "AWS::IAM::Role":
             for policy in made.get("Policies", []):
-                yield holder, services(made), policy["PolicyDocument"]
+                yield holder, assumers(made), policy["PolicyDocument"]
         if resource["Type"] == "AWS::IAM::Policy":
             for role in made["Roles"]:
                 own = resources[role["Ref"]]["Properties"]
-                yield role["Ref"], services(own), made["PolicyDocument"]
+                yield role["Ref"], assumers(own), made["PolicyDocument"]
 
 
-def services(role: dict[str, Any]) -> frozenset[str]:
-    return frozenset(
-        service
-        for statement in as_list(role["AssumeRolePolicyDocument"]["Statement"])
-        for service in as_list(statement["Principal"].get("Service"))
-    )
+def assumers(role: dict[str, Any]) -> frozenset[str]:
+    trust = statements_of(role, "AssumeRolePolicyDocument")
+    return frozenset(service for statement in trust for service in services(statement))
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,6 @@ def grant(**changes: Any) -> Grant:
         stack="EventAggregator",
         logical_id="ReaderRole07D5A14E",
         principal="role/Reader",
-        holds=("role/Reader",),
         services=frozenset({"lambda.amazonaws.com"}),
         action="sqs:SendMessage",
         resource=ARN,

@@ -3,75 +3,45 @@
 from __future__ import annotations
 
 import json
-import re
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import boto3
 import pytest
-from botocore.exceptions import ClientError
-from moto import mock_aws
 
-from odyssey_cli import audit, belonging, inventory, leftovers
+from odyssey_cli import audit, cdk
 from odyssey_cli.audit import Verdict
-from odyssey_cli.cloud import Cloud
+from odyssey_cli.demo import runner
+from odyssey_cli.demo.checks import Checks
 from odyssey_cli.inventory import Thing
-from odyssey_cli.target import Target
+from tests.unit.auditing import (
+    ACCOUNT,
+    BUCKET,
+    FUNCTION,
+    LOGS,
+    OURS,
+    PARAMETER,
+    PROD,
+    QUEUE,
+    ROLE,
+    RULE,
+    STACK,
+    TABLE,
+    TEMPLATES,
+    Account,
+    arn,
+    local,
+    reviewed,
+    target,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
-ACCOUNT = "123456789012"
-STACKS = ["Network", "EventAggregator"]
-OURS = {"project": "aws-odyssey"}
-PROD = OURS | {"stage": "prod"}
-STACK, QUEUE, TABLE = "AWS::CloudFormation::Stack", "AWS::SQS::Queue", "AWS::DynamoDB::Table"
-PARAMETER, LOGS = "AWS::SSM::Parameter", "AWS::Logs::LogGroup"
-SNAPSHOTS = Path(__file__).parents[1] / "template" / "__snapshots__" / "test_snapshots"
-
-
-def arn(service: str, resource: str) -> str:
-    return f"arn:aws:{service}:us-east-1:{ACCOUNT}:{resource}"
+    from odyssey_cli.target import Target
 
 
 @pytest.fixture
-def aws(tmp_path: Path) -> Iterator[Target]:
-    """An account of moto's."""
-    with mock_aws():
-        yield Target(
-            {"AWS_REGION": "us-east-1"},
-            tmp_path,
-            None,
-            account=ACCOUNT,
-            caller=boto3.Session("key", "secret", region_name="us-east-1"),
-        )
-
-
-class Account:
-    """What an audit asks of an account: its resources, their tags, and what is in its stacks."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.things: set[Thing] = set()
-        self.tags: dict[str, dict[str, str]] = {}
-        self.in_stacks: dict[str, list[tuple[str, str]]] = {}
-        self.refused: list[str] = []
-        monkeypatch.setattr(audit, "everything", self.everything)
-        monkeypatch.setattr(belonging, "tagged", lambda *_: self.tags)
-        monkeypatch.setattr(belonging, "ask_tags", lambda *_: {})
-        monkeypatch.setattr(audit, "_members", self.members)
-        monkeypatch.setattr(audit, "_contents", lambda *_: "empty")
-
-    def everything(self, _: Target, unseen: list[str] | None = None) -> set[Thing]:
-        if unseen is not None:
-            unseen += self.refused
-        return self.things
-
-    def members(self, _: Target, stacks: list[str]) -> set[tuple[str, str]]:
-        return {
-            (kind, belonging.short(name))
-            for stack in stacks
-            for kind, name in self.in_stacks.get(stack, [])
-        }
+def aws(tmp_path: Path) -> Target:
+    return target(tmp_path)
 
 
 @pytest.fixture
@@ -80,60 +50,13 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Account:
 
 
 def audited(to: Target) -> dict[str, tuple[Verdict, str]]:
-    report = audit.audit(to, STACKS)
+    report = audit.audit(to, TEMPLATES)
     return {row.thing.name: (row.verdict, row.why) for row in report.rows}
 
 
-@pytest.mark.parametrize(
-    ("spelled", "name"),
-    [
-        (arn("dynamodb", "table/Events-1"), "Events-1"),
-        (arn("logs", "log-group:/aws/lambda/x:*"), "/aws/lambda/x"),
-        (arn("sqs", "Rejects-1"), "Rejects-1"),
-        ("https://sqs.us-east-1.amazonaws.com/123456789012/Rejects-1", "Rejects-1"),
-        (arn("secretsmanager", "secret:Api-1-aBcDeF"), "Api-1-aBcDeF"),
-        (f"arn:aws:iam::{ACCOUNT}:policy/team/Client-1", "Client-1"),
-        ("arn:aws:apigateway:us-east-1::/restapis/a1b2c3/stages/v1", "a1b2c3"),
-        (arn("events", "rule/Ingest-events/Consumer-1"), "Consumer-1"),
-        ("Ingest-events|Consumer-1", "Consumer-1"),
-        (arn("sns", "Alarms-1:0a1b"), "Alarms-1:0a1b"),
-        (arn("cloudformation", "stack/Network/0a1b"), "Network"),
-        (arn("ssm", "parameter/odyssey/topic"), "odyssey/topic"),
-        ("/aws/lambda/x", "/aws/lambda/x"),
-    ],
-)
-def test_one_resource_is_one_however_its_name_is_spelled(spelled: str, name: str) -> None:
-    assert belonging.short(spelled) == name
-
-
-@pytest.mark.parametrize(
-    ("type", "name", "stack"),
-    [
-        (TABLE, "EventAggregator-EventsTable4B7491D3-357D9FD22EA62", "EventAggregator"),
-        ("AWS::Lambda::Function", "EventAggregator-ReaderFunction09EC41F-aB3dE5fG7hI9",
-         "EventAggregator"),
-        ("AWS::S3::Bucket", "network-flowsbucket1a2b3c4d-0a1b2c3d4e5f", "Network"),
-        (LOGS, "/aws/lambda/Network-Closer1A2B3C4D-aB3dE5fG7hI9", "Network"),
-        (LOGS, "Network-FlowsF5DB04FD-aB3dE5fG7hI9", "Network"),
-        (QUEUE, "https://sqs/1/EventAggregator-RejectsQueue935-CC4C44BEFC25", "EventAggregator"),
-        ("AWS::SecretsManager::Secret", arn("secretsmanager",
-         "secret:Network-ApiSecret23DDCAD6-48DF2794B1AD-a1660f"), "Network"),
-        (STACK, "Network", "Network"),
-        # What others may well have.
-        ("AWS::IAM::Role", "Network-admin", None),
-        ("AWS::IAM::Role", "MyNetwork-Role1A2B3C4D-aB3dE5fG7hI9", None),
-        (LOGS, "/aws/lambda/Networking-x", None),
-        ("AWS::S3::Bucket", "network-logs-of-the-company", None),
-        (STACK, "Network2", None),
-    ],
-)  # fmt: skip
-def test_a_name_tells_the_stack_only_if_cloudformation_made_it(
-    type: str, name: str, stack: str | None
+def test_in_an_account_tags_and_logical_ids_tell_what_is_ours(
+    aws: Target, account: Account
 ) -> None:
-    assert belonging.named_after(Thing(type, name), STACKS) == stack
-
-
-def test_in_an_account_tags_and_names_tell_what_is_ours(aws: Target, account: Account) -> None:
     account.things = {
         Thing(TABLE, "tagged"),
         Thing("AWS::EC2::Volume", "vol-1", tags=OURS),
@@ -142,16 +65,129 @@ def test_in_an_account_tags_and_names_tell_what_is_ours(aws: Target, account: Ac
         Thing(TABLE, "of-others"),
         Thing("AWS::EC2::Volume", "vol-2", tags={"project": "another"}),
     }
-    account.tags = {arn("dynamodb", "table/tagged"): OURS}
+    account.tags = {
+        arn("dynamodb", "table/tagged"): OURS,
+        arn("ssm", "parameter/odyssey/alarm-topic-arn"): OURS,
+    }
 
     found = audited(aws)
 
     assert found == {
         "tagged": (Verdict.LEFT, "tag project=aws-odyssey"),
         "vol-1": (Verdict.LEFT, "tag project=aws-odyssey"),
-        "/aws/lambda/Network-Closer1A2B3C4D-aB3dE5fG7hI9": (Verdict.LEFT, "named after Network"),
-        "/odyssey/alarm-topic-arn": (Verdict.LEFT, "under /odyssey/"),
+        "/aws/lambda/Network-Closer1A2B3C4D-aB3dE5fG7hI9": (
+            Verdict.LEFT,
+            "named by CloudFormation for Network",
+        ),
+        "/odyssey/alarm-topic-arn": (Verdict.LEFT, "tag project=aws-odyssey"),
     }
+
+
+STRANGERS = [
+    Thing(STACK, "Network"),
+    Thing(STACK, "EventAggregator", state="DELETE_FAILED"),
+    Thing(STACK, "Network-of-somebody", state="ROLLBACK_COMPLETE"),
+    Thing(BUCKET, "network-logs-0a1b2c3d4e5f"),
+    Thing(BUCKET, "network-of-the-company"),
+    Thing(
+        QUEUE, f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/EventAggregator-Jobs-aB3dE5fG7hI9"
+    ),
+    Thing(QUEUE, f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/Network"),
+    Thing(LOGS, "/aws/lambda/Network-Resizer-aB3dE5fG7hI9"),
+    Thing(LOGS, "/aws/lambda/Network-admin"),
+    Thing(LOGS, "/aws/kinesisfirehose/Network-clicks"),
+    Thing(FUNCTION, "Network-Resizer0A1B2C3D-aB3dE5fG7hI9"),
+    Thing(FUNCTION, "Network-LogRole4C0B2D1D-aB3dE5fG7hI9"),
+    Thing(ROLE, "Network-ResizerRole0A1B2C3D-aB3dE5fG7hI9"),
+    Thing(ROLE, "Network-administrator"),
+    Thing(TABLE, "EventAggregator-Orders-aB3dE5fG7hI9"),
+    Thing(PARAMETER, "/odyssey/of-the-sea"),
+]
+
+
+@pytest.mark.parametrize("stranger", STRANGERS, ids=str)
+def test_nothing_of_strangers_is_called_left_or_gets_a_command(
+    stranger: Thing, aws: Target, account: Account
+) -> None:
+    # GIVEN an account with something of a stranger's, beside what is left of ours
+    ours = Thing(ROLE, "EventAggregator-ReaderRole07D5A14E-aB3dE5fG7hI9")
+    account.things = {stranger, ours}
+
+    # WHEN it is audited
+    report = audit.audit(aws, TEMPLATES)
+
+    # THEN ours is left, and the stranger's is at most named
+    [left] = report.of(Verdict.LEFT)
+    assert (left.thing, bool(left.removal)) == (ours, True)
+    others = [row for row in report.rows if row is not left]
+    assert {(row.thing, row.verdict) for row in others} <= {(stranger, Verdict.UNSURE)}
+    assert [row.removal for row in others if row.removal] == []
+    assert report.standing == []
+
+
+def test_a_name_that_reminds_of_ours_is_shown_without_a_command(
+    aws: Target, account: Account
+) -> None:
+    account.things = {
+        Thing(ROLE, "Network-ResizerRole0A1B2C3D-aB3dE5fG7hI9"),
+        Thing(PARAMETER, "/odyssey/of-the-sea"),
+    }
+
+    report = audit.audit(aws, TEMPLATES)
+
+    assert {(row.verdict, row.why) for row in report.rows} == {
+        (Verdict.UNSURE, "named like Network's, but it has no tag of ours"),
+        (Verdict.UNSURE, "under /odyssey/, but it has no tag of ours"),
+    }
+    assert report.ok
+
+
+def test_what_only_a_name_speaks_for_is_asked_for_its_tags(aws: Target, account: Account) -> None:
+    ours, theirs = (Thing(ROLE, f"Network-{each}-aB3dE5fG7hI9") for each in ("Old", "Elses"))
+    same = Thing(ROLE, "Network-LogRole4C0B2D1D-aB3dE5fG7hI9")
+    account.things = {ours, theirs, same}
+    account.asked = {ours: OURS, theirs: {"project": "another"}, same: {"project": "another"}}
+
+    assert audited(aws) == {ours.name: (Verdict.LEFT, "tag project=aws-odyssey")}
+
+
+def test_a_tag_of_one_resource_is_not_that_of_another_with_the_same_name(
+    aws: Target, account: Account
+) -> None:
+    account.things = {
+        Thing(TABLE, "orders"),
+        Thing(QUEUE, f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/orders"),
+        Thing(FUNCTION, "orders"),
+        Thing(RULE, "ours|orders", id="orders", within="ours"),
+        Thing(RULE, "theirs|orders", id="orders", within="theirs"),
+        Thing(RULE, "default|orders", id="orders", within="default"),
+    }
+    account.tags = {arn("sqs", "orders"): OURS, arn("events", "rule/ours/orders"): OURS}
+
+    report = audit.audit(aws, TEMPLATES)
+
+    assert [row.thing for row in report.rows] == [
+        Thing(RULE, "ours|orders"),
+        Thing(QUEUE, f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/orders"),
+    ]
+
+
+def test_a_strangers_stack_that_is_called_as_ours_keeps_what_is_in_it(
+    aws: Target, account: Account
+) -> None:
+    # GIVEN a stranger's stack that has even our logical ids
+    function = "Network-Closer1A2B3C4D-aB3dE5fG7hI9"
+    account.things = {
+        Thing(STACK, "Network", tags={"project": "another"}),
+        Thing(FUNCTION, function),
+        Thing(LOGS, f"/aws/lambda/{function}"),
+        Thing(LOGS, "/aws/lambda/Network-Closer1A2B3C4D-Z9Y8X7W6V5U4"),
+    }
+    account.in_stacks["Network"] = [(FUNCTION, function)]
+
+    # THEN only what is not in it may be ours
+    assert list(audited(aws)) == ["/aws/lambda/Network-Closer1A2B3C4D-Z9Y8X7W6V5U4"]
+    assert audit.audit(aws, TEMPLATES).standing == []
 
 
 def test_what_stands_and_its_parts_are_not_left(aws: Target, account: Account) -> None:
@@ -171,11 +207,23 @@ def test_what_stands_and_its_parts_are_not_left(aws: Target, account: Account) -
         (QUEUE, "http://localhost:1/1/Network-Queue1A2B3C4D-aB3dE5fG7hI9"),
     ]
 
-    report = audit.audit(aws, STACKS)
+    report = audit.audit(aws, TEMPLATES)
 
     assert report.rows == []
     assert report.standing == ["Network"]
     assert report.ok
+
+
+def test_what_a_vpc_came_with_goes_with_it_and_is_left_without_it(
+    aws: Target, account: Account
+) -> None:
+    account.things = {
+        Thing("AWS::EC2::VPC", "vpc-1", tags=OURS),
+        Thing("AWS::EC2::SecurityGroup", "sg-1", within="vpc-1", is_part=True, tags=OURS),
+        Thing("AWS::EC2::SecurityGroup", "sg-2", within="vpc-2", is_part=True, tags=OURS),
+    }
+
+    assert sorted(audited(aws)) == ["sg-2", "vpc-1"]
 
 
 def test_a_stack_that_could_not_be_deleted_is_left_and_stands_for_what_is_in_it(
@@ -213,11 +261,11 @@ def test_a_key_that_is_going_is_no_leftover_and_costs_nothing(
 ) -> None:
     account.things = {Thing("AWS::KMS::Key", "1", state="goes on 2026-12-01", tags=PROD)}
 
-    report = audit.audit(aws, STACKS)
+    report = audit.audit(aws, TEMPLATES)
 
     [row] = report.rows
     assert (row.verdict, row.reason) == (Verdict.GOING, "goes on 2026-12-01")
-    assert (row.costs, row.removal) == ("nothing", "")
+    assert (row.costs, row.removal) == ("nothing", [])
     assert report.ok
 
 
@@ -225,7 +273,7 @@ def test_the_bootstrap_is_named_and_not_counted(aws: Target, account: Account) -
     account.things = {Thing(STACK, "CDKToolkit"), Thing("AWS::S3::Bucket", "assets", tags=OURS)}
     account.in_stacks["CDKToolkit"] = [("AWS::S3::Bucket", "assets")]
 
-    report = audit.audit(aws, STACKS)
+    report = audit.audit(aws, TEMPLATES)
 
     assert report.rows == []
     assert report.bootstrap == ["AWS::S3::Bucket assets"]
@@ -247,7 +295,7 @@ def test_the_key_of_a_key_pair_that_is_gone_may_be_anybodys(aws: Target, account
         Thing(PARAMETER, "/ec2/keypair/key-2"),
     }
 
-    report = audit.audit(aws, STACKS)
+    report = audit.audit(aws, TEMPLATES)
 
     assert [(row.thing.name, row.verdict) for row in report.rows] == [
         ("/ec2/keypair/key-1", Verdict.UNSURE)
@@ -260,18 +308,10 @@ def test_an_audit_that_could_not_see_everything_does_not_pass(
 ) -> None:
     account.refused = ["AWS::EC2::Volume: AccessDenied"]
 
-    report = audit.audit(aws, STACKS)
+    report = audit.audit(aws, TEMPLATES)
 
     assert report.rows == []
     assert not report.ok
-
-
-def local(tmp_path: Path, started_at: float) -> Target:
-    cloud = Cloud(
-        port=1, endpoint="http://127.0.0.1:1", pid=1, state=tmp_path, started_at=started_at,
-        clock_scale=20,
-    )  # fmt: skip
-    return Target({"AWS_REGION": "us-east-1"}, tmp_path, cloud)
 
 
 def test_a_listing_from_before_tells_what_is_new_on_a_local_cloud(
@@ -289,94 +329,61 @@ def test_a_listing_of_an_earlier_cloud_in_the_same_folder_does_not_count(
     kept: str, tmp_path: Path
 ) -> None:
     (tmp_path / "before.json").write_text(kept)
-    assert audit.recorded(local(tmp_path, 1.0)) is None
+    assert audit.recorded_before(local(tmp_path, 1.0)) is None
 
 
-def test_the_tagging_service_is_asked_for_our_tag(
-    aws: Target, monkeypatch: pytest.MonkeyPatch
+def test_the_figures_say_how_many_were_tried_and_how_many_passed(
+    aws: Target, account: Account
 ) -> None:
-    dynamodb = aws.client("dynamodb")
-    for name, project in [("ours", "aws-odyssey"), ("theirs", "another")]:
-        dynamodb.create_table(
-            TableName=name,
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-            Tags=[{"Key": "project", "Value": project}],
-        )
-    # moto's asks every service of an account for its tags, some of which need more packages.
-    [found] = [
-        each for each in ("ours", "theirs") if belonging.ask_tags(aws, Thing(TABLE, each)) == OURS
-    ]
-    assert found == "ours"
-
-    class Tagging:
-        def get_paginator(self, call: str) -> Tagging:
-            assert call == "get_resources"
-            return self
-
-        def paginate(self, TagFilters: list[dict[str, Any]]) -> list[dict[str, Any]]:  # noqa: N803
-            assert TagFilters == [{"Key": "project", "Values": ["aws-odyssey"]}]
-            tags = [{"Key": "project", "Value": "aws-odyssey"}]
-            return [{"ResourceTagMappingList": [{"ResourceARN": "arn", "Tags": tags}]}]
-
-    monkeypatch.setattr(Target, "client", lambda *_: Tagging())
-    assert belonging.tagged(aws, []) == {"arn": OURS}
-
-
-def test_listings_tell_tags_and_what_is_going(aws: Target) -> None:
-    kms, secrets, ec2 = aws.client("kms"), aws.client("secretsmanager"), aws.client("ec2")
-    going = kms.create_key()["KeyMetadata"]["KeyId"]
-    kms.schedule_key_deletion(KeyId=going, PendingWindowInDays=7)
-    staying = kms.create_key()["KeyMetadata"]["KeyId"]
-    secrets.create_secret(Name="s", Tags=[{"Key": "project", "Value": "aws-odyssey"}])
-    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-    listed = {
-        kind: list(inventory._listings()[kind](aws))
-        for kind in ("AWS::KMS::Key", "AWS::SecretsManager::Secret", "AWS::EC2::RouteTable")
+    account.things = {
+        Thing(TABLE, "left", tags=OURS),
+        Thing(TABLE, "kept", tags=PROD),
+        Thing("AWS::KMS::Key", "going", state="goes on 2026-12-01", tags=OURS),
+        Thing(PARAMETER, "/odyssey/unsure"),
+        Thing(TABLE, "theirs"),
     }
+    account.tags = {arn("wisdom", "assistant/1"): OURS}
 
-    keys = {thing.name: thing.is_going for thing in listed["AWS::KMS::Key"]}
-    assert keys == {going: True, staying: False}
-    assert [thing.tags for thing in listed["AWS::SecretsManager::Secret"]] == [OURS]
-    assert vpc in {thing.within for thing in listed["AWS::EC2::RouteTable"]}
+    found = audit.figures(audit.audit(aws, TEMPLATES))
+
+    assert found.pop("seconds") >= 0
+    assert found.pop("listings") > 40
+    assert (found.pop("tried"), found.pop("passed")) == (6, 4)
+    assert found == {"refused": 0, "left": 2, "kept": 1, "going": 1, "unsure": 1}
 
 
-def test_a_listing_that_is_refused_is_told_or_raised(
-    aws: Target, monkeypatch: pytest.MonkeyPatch
+def test_the_demos_deploy_every_stack_and_so_audit_every_stack() -> None:
+    driven = {stack for flow in runner.FLOWS.values() for stack in flow.stacks}
+    # All depend on Operations, which has no flow.
+    assert driven | {"Operations"} == {name for name, _ in reviewed("dev")}
+
+
+@pytest.mark.parametrize(
+    ("there", "ok"),
+    [
+        (set(), True),
+        ({Thing(TABLE, "before")}, True),
+        ({Thing("AWS::KMS::Key", "1", state="goes on 2026-12-01")}, True),
+        ({Thing(TABLE, "new")}, False),
+        ({Thing(TABLE, "kept in prod", tags=PROD)}, False),
+        ({Thing(STACK, "Network", tags=OURS)}, False),
+    ],
+)
+def test_the_last_check_of_a_demo_is_the_audits(
+    there: set[Thing],
+    ok: bool,
+    tmp_path: Path,
+    account: Account,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def refused(_: Target) -> Iterator[Thing]:
-        raise ClientError({"Error": {"Code": "AccessDenied"}}, "DescribeVolumes")
+    # GIVEN a demo's cloud, and what is there after its stacks are destroyed
+    monkeypatch.setattr(cdk, "destroy", lambda *_: account.things.update(there))
+    (tmp_path / "before.json").write_text(json.dumps({"cloud": 1.0, "things": [[TABLE, "before"]]}))
+    (tmp_path / "manifest.json").write_text(json.dumps({"artifacts": {}}))
+    checks = Checks("network", lambda _: None)
 
-    monkeypatch.setattr(inventory, "_listings", lambda: {"AWS::EC2::Volume": refused})
+    # WHEN it destroys them
+    runner.destroy(local(tmp_path, 1.0), tmp_path, [checks], lambda _: None)
 
-    unseen: list[str] = []
-    assert inventory.everything(aws, unseen) == set()
-    assert "AWS::EC2::Volume" in unseen[0]
-    with pytest.raises(ClientError):
-        inventory.everything(aws)
-
-
-def test_every_type_that_is_listed_has_a_price_and_a_command() -> None:
-    types = {*inventory._listings(), "AWS::Events::Rule"}
-    assert types == leftovers.known()
-    for each in types:
-        assert leftovers.costs(each) != "not known here"
-        assert "{}" not in leftovers.removal(each, "NAME")
-    assert "'a b'" in leftovers.removal(TABLE, "a b")
-
-
-def test_every_type_that_prod_retains_has_a_reason_and_no_other() -> None:
-    reviewed = [
-        json.loads(file.read_text())
-        for file in SNAPSHOTS.iterdir()
-        if re.search(r"\[prod-", file.name)
-    ]
-    retained = {
-        resource["Type"]
-        for template in reviewed
-        for resource in template["Resources"].values()
-        if resource.get("DeletionPolicy", "Delete") != "Delete"
-    }
-    assert retained == set(leftovers.KEPT)
-    assert all(leftovers.KEPT.values())
+    # THEN the check holds only if the audit finds nothing, and no stack
+    assert checks.ok is ok

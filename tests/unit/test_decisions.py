@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local_cloud import decisions
-from local_cloud.decisions import PATH, Record, with_decisions
+from local_cloud.decisions import PATH, Kind, Record, with_decisions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ def kept(record: Record) -> list[tuple[str, bool, int]]:
 
 
 def note(record: Record, *, resource: str = TABLE, allowed: bool = True) -> None:
-    record.note(ROLE, ACTION, resource, allowed=allowed, through="call")
+    record.note(Kind(ROLE, ACTION, resource, allowed, "call"))
 
 
 def test_decisions_that_are_alike_are_one_with_a_count() -> None:
@@ -51,15 +51,24 @@ def test_a_record_that_is_full_says_how_many_it_left_off() -> None:
 def test_what_the_resources_policy_refuses_was_not_allowed() -> None:
     record = Record()
     note(record)
-    record.taken_back(ROLE, ACTION, TABLE, "call")
+    record.taken_back(Kind(ROLE, ACTION, TABLE, allowed=True, through="call"))
     assert kept(record) == [(TABLE, False, 1)]
+
+
+def test_only_one_of_the_decisions_that_are_alike_is_taken_back() -> None:
+    record = Record()
+    for _ in range(3):
+        note(record)
+    record.taken_back(Kind(ROLE, ACTION, TABLE, allowed=True, through="call"))
+    assert kept(record) == [(TABLE, True, 2), (TABLE, False, 1)]
 
 
 def test_a_record_can_begin_anew() -> None:
     record = Record(most=1)
     note(record)
     note(record, resource="other")
-    record.clear()
+    told = record.begun_anew()
+    assert (len(told["decisions"]), told["left_off"]) == (1, 1)
     assert record.as_json() == {"decisions": [], "left_off": 0}
 
 
@@ -91,6 +100,11 @@ class Evaluator:
 
     def __init__(self) -> None:
         self.identity, self.resource = "Allow", "Allow"
+        self.stores = {
+            "_roles": Scoped(Storer={"AttachedPolicies": ["arn:of:a-policy"]}),
+            "_users": Scoped(anna={"AttachedPolicies": ["arn:own"]}),
+            "_groups": Scoped(People={"Users": ["anna"], "AttachedPolicies": ["arn:of:group"]}),
+        }
         self.evaluate: Callable[..., Result] = lambda _ctx, policies, *_: Result(policies)
         self.of_resource: Callable[..., Result] = lambda _doc, ctx, *_: self.evaluate(
             ctx, self.resource
@@ -110,17 +124,12 @@ def evaluator(monkeypatch: pytest.MonkeyPatch) -> Evaluator:
         decisions._OF_RESOURCE: "of_resource",
         decisions._COMBINE: "combine",
     }
-    stores = {
-        "_roles": Scoped(Storer={"AttachedPolicies": ["arn:of:a-policy"]}),
-        "_users": Scoped(anna={"AttachedPolicies": ["arn:own"]}),
-        "_groups": Scoped(People={"Users": ["anna"], "AttachedPolicies": ["arn:of:group"]}),
-    }
 
     def replace(hook: Hook, make: Callable[[Any], Any]) -> None:
         setattr(listened, names[hook], make(getattr(listened, names[hook])))
 
     monkeypatch.setattr("local_cloud.ground.Hook.replace", replace)
-    monkeypatch.setattr(decisions, "find", lambda hook: stores[hook.name])
+    monkeypatch.setattr(decisions, "find", lambda hook: listened.stores[hook.name])
     monkeypatch.setattr(decisions, "_record", Record())
     decisions.install()
     return listened
@@ -135,14 +144,14 @@ def test_a_sessions_decision_is_its_roles_with_the_policies_it_had(evaluator: Ev
     assert evaluator.enforce(Context()).decision == "Allow"
     [found] = recorded()
     assert (found["principal"], found["allowed"], found["through"]) == (ROLE, True, "call")
-    assert found["policies"] == ["arn:of:a-policy"]
+    assert found["policies"] == ("arn:of:a-policy",)
 
 
 def test_a_users_decision_has_the_policies_of_the_groups_too(evaluator: Evaluator) -> None:
     evaluator.enforce(Context(principal_arn="arn:aws:iam::000000000000:user/staff/anna"))
     [found] = recorded()
     assert found["principal"] == "user/anna"
-    assert (found["policies"], found["groups"]) == (["arn:own", "arn:of:group"], ["People"])
+    assert (found["policies"], found["groups"]) == (("arn:own", "arn:of:group"), ("People",))
 
 
 def test_what_only_the_resource_allows_shows_no_permission_of_the_role(
@@ -157,6 +166,36 @@ def test_what_the_resource_denies_shows_none_either(evaluator: Evaluator) -> Non
     evaluator.resource = "Deny"
     assert evaluator.enforce(Context()).decision == "Deny"
     assert [each["allowed"] for each in recorded()] == [False]
+
+
+def test_with_another_policy_a_decision_is_another(evaluator: Evaluator) -> None:
+    # GIVEN a role that does the same twice, and has got another policy in between
+    evaluator.enforce(Context())
+    evaluator.stores["_roles"]["Storer"] = {"AttachedPolicies": ["arn:of:another"]}
+    evaluator.enforce(Context())
+    evaluator.enforce(Context())
+    # WHEN the record is read
+    found = [(each["policies"], each["count"]) for each in recorded()]
+    # THEN it has each policy with the decisions of its time
+    assert found == [(("arn:of:a-policy",), 1), (("arn:of:another",), 2)]
+
+
+def test_what_is_taken_back_is_what_was_noted(evaluator: Evaluator) -> None:
+    # GIVEN a policy of the resource's that refuses, and a role that loses its own meanwhile
+    evaluator.resource = "Deny"
+    combine = evaluator.combine
+
+    def losing(identity: Result, context: Context) -> Result:
+        evaluator.stores["_roles"]["Storer"] = {"AttachedPolicies": []}
+        return combine(identity, context)
+
+    evaluator.combine = losing
+    # WHEN the role calls
+    evaluator.enforce(Context())
+    # THEN nothing counts as allowed
+    assert [(each["allowed"], each["policies"]) for each in recorded()] == [
+        (False, ("arn:of:a-policy",))
+    ]
 
 
 def test_what_a_service_does_in_its_own_name_is_recorded_as_its_own(evaluator: Evaluator) -> None:

@@ -77,7 +77,7 @@ def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Steps:
         monkeypatch.setattr(stacks, name, getattr(made, name))
     monkeypatch.setattr(kept_image, "remember", made.remember)
     monkeypatch.setattr(stacks, "hosts_left", lambda _: made.left)
-    monkeypatch.setattr(audit, "remember", lambda _: made.do("look"))
+    monkeypatch.setattr(audit, "record_before", lambda _: made.do("look"))
     for name in ("synthesize", "notes"):
         monkeypatch.setattr(cdk, name, getattr(made, name))
     monkeypatch.setattr(cdk, "stacks", lambda _: NAMES)

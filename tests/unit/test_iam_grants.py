@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 
 from odyssey_cli.errors import OdysseyError
-from odyssey_cli.iam.deployment import less
-from odyssey_cli.iam.grants import Grant, Origin, Reader, plain_name, statements, without
+from odyssey_cli.iam.deployment import Stacks, less
+from odyssey_cli.iam.grants import (
+    NOTHING,
+    Grant,
+    Names,
+    Origin,
+    Reader,
+    Resource,
+    plain_name,
+    statements,
+    without,
+)
 from odyssey_cli.target import Target
 from tests.unit.granting import ARN, POLICY, grant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+TABLE = "arn:aws:dynamodb:us-east-1:000000000000:table/S-Table-1"
 
 
 def test_every_action_on_every_resource_is_a_permission_of_its_own() -> None:
@@ -78,18 +93,20 @@ def test_only_one_action_on_one_resource_is_taken_out(
             {"Effect": "Allow", "Action": "a:X", "Resource": "r1"},
         ]
     }
+    taken = "r2" if origin.resource else "r1"
     found = [(each[1], each[3]) for each in statements(without(document, origin, action), "P")]
-    assert sorted(found) == sorted(left)
+    assert sorted(found) == sorted([*left, (NOTHING, taken)])
 
 
 def test_a_template_loses_it_where_it_comes_from() -> None:
     document = {"Statement": [{"Effect": "Allow", "Action": "a:X", "Resource": {"Ref": "Q"}}]}
-    policy = {"Properties": {"PolicyDocument": document}}
+    policy: dict[str, Any] = {"Properties": {"PolicyDocument": document}}
     role = {"Properties": {"Policies": [{"PolicyName": "P", "PolicyDocument": document}]}}
     template = {"Resources": {"Policy": policy, "Role": role}}
     of_policy = less(template, grant(action="a:X", origin=Origin("Policy", "", 0, 0)))
     of_role = less(template, grant(action="a:X", origin=Origin("Role", "P", 0, 0)))
-    empty = {"Statement": []}
+    nothing = {"Effect": "Allow", "Action": NOTHING, "Resource": {"Ref": "Q"}}
+    empty: dict[str, Any] = {"Statement": [nothing]}
     assert of_policy["Resources"]["Policy"]["Properties"]["PolicyDocument"] == empty
     assert of_policy["Resources"]["Role"] == role
     assert of_role["Resources"]["Role"]["Properties"]["Policies"][0]["PolicyDocument"] == empty
@@ -104,12 +121,42 @@ def test_a_name_is_the_codes(logical: str, name: str) -> None:
     assert plain_name(logical) == name
 
 
+@pytest.mark.parametrize(
+    ("arn", "name"),
+    [
+        ("arn:aws:sqs:us-east-1:000000000000:S-Events-1", "Events"),
+        ("arn:aws:sqs:us-east-1:000000000000:S-Events-1-Late", "LateEvents"),
+        (f"{TABLE}/index/by-count", "table/Words/index/by-count"),
+        (f"{TABLE}/stream/2026-11-21T17:42:10.111", "table/Words/stream"),
+        ("arn:aws:s3:::s-bucket-1/stream/2026", "Lake/stream/2026"),
+        ("arn:aws:secretsmanager:us-east-1:000000000000:secret:S-Secret-1-AbCdEf", "secret:Secret"),
+        ("*", "*"),
+    ],
+)
+def test_a_resource_has_the_codes_name_in_every_deployment(arn: str, name: str) -> None:
+    secret = "arn:aws:secretsmanager:us-east-1:000000000000:secret:S-Secret-1-AbCdEf"
+    names = Names(
+        [
+            Resource(
+                "Events00000000", "AWS::SQS::Queue", "http://localhost/000000000000/S-Events-1"
+            ),
+            Resource("EventsPolicy00000000", "AWS::SQS::QueuePolicy", "S-Events-1"),
+            Resource("LateEvents00000000", "AWS::SQS::Queue", "http://localhost/0/S-Events-1-Late"),
+            Resource("Words00000000", "AWS::DynamoDB::Table", "S-Table-1"),
+            Resource("Lake00000000", "AWS::S3::Bucket", "s-bucket-1"),
+            Resource("Secret00000000", "AWS::SecretsManager::Secret", secret),
+            Resource("NeverMade00000000", "AWS::SQS::Queue", ""),
+        ]
+    )
+    assert names.named(arn) == name
+
+
 class Aws:
     """IAM and CloudFormation with one stack: a role, a managed policy, a group, a queue."""
 
     def __init__(self) -> None:
         statement = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": ARN}
-        self.document = {"Version": "2012-10-17", "Statement": [statement]}
+        self.document: dict[str, Any] = {"Version": "2012-10-17", "Statement": [statement]}
         self.attached = [POLICY]
         self.template: dict[str, Any] = {
             "StorerRole00000000": {"Type": "AWS::IAM::Role", "Properties": {}},
@@ -136,42 +183,43 @@ class Aws:
         return {"TemplateBody": {"Resources": self.template}}
 
     def get_paginator(self, operation: str) -> Any:
-        pages: dict[str, dict[str, Any]] = {
-            "list_role_policies": {"PolicyNames": ["P"]},
-            "list_attached_role_policies": {
-                "AttachedPolicies": [{"PolicyArn": each} for each in self.attached]
-            },
+        assert operation == "get_account_authorization_details"
+
+        def paginate(**asked: list[str]) -> Iterator[dict[str, Any]]:
+            assert asked == {"Filter": ["Role", "LocalManagedPolicy"]}
+            yield {"RoleDetailList": [self.role], "Policies": []}
+            yield {"RoleDetailList": [], "Policies": [self.managed]}
+
+        return SimpleNamespace(paginate=paginate)
+
+    @property
+    def role(self) -> dict[str, Any]:
+        principal = {"Service": "lambda.amazonaws.com"}
+        return {
+            "RoleName": "S-StorerRole-1",
+            "AssumeRolePolicyDocument": {"Statement": {"Principal": principal}},
+            "RolePolicyList": [{"PolicyName": "P", "PolicyDocument": self.document}],
+            "AttachedManagedPolicies": [{"PolicyArn": each} for each in self.attached],
         }
 
-        class Paginator:
-            @staticmethod
-            def paginate(**_: str) -> Iterator[dict[str, Any]]:
-                yield pages[operation]
+    @property
+    def managed(self) -> dict[str, Any]:
+        def version(action: str, *, is_default: bool) -> dict[str, Any]:
+            statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
+            return {"Document": {"Statement": [statement]}, "IsDefaultVersion": is_default}
 
-        return Paginator
-
-    def get_role_policy(self, **_: str) -> dict[str, Any]:
-        return {"PolicyDocument": self.document}
+        old = version("sqs:*", is_default=False)
+        new = version("sqs:ReceiveMessage", is_default=True)
+        return {"Arn": POLICY, "PolicyVersionList": [old, new]}
 
     def get_policy(self, **_: str) -> dict[str, Any]:
         return {"Policy": {"DefaultVersionId": "v2"}}
 
     def get_policy_version(self, *, PolicyArn: str, VersionId: str) -> dict[str, Any]:  # noqa: N803
-        assert VersionId == "v2"
-        action = "s3:*" if ":aws:policy/" in PolicyArn else "sqs:ReceiveMessage"
-        statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
-        return {"PolicyVersion": {"Document": {"Statement": [statement]}}}
-
-    def get_role(self, **_: str) -> dict[str, Any]:
-        principal = {"Service": "lambda.amazonaws.com"}
-        return {"Role": {"AssumeRolePolicyDocument": {"Statement": {"Principal": principal}}}}
-
-    def list_entities_for_policy(self, **_: str) -> dict[str, Any]:
-        return {
-            "PolicyRoles": [{"RoleName": "S-StorerRole-1"}],
-            "PolicyGroups": [{"GroupName": "S-People-1"}],
-            "PolicyUsers": [],
-        }
+        assert (":aws:policy/" in PolicyArn, VersionId) == (True, "v2")
+        statement = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+        # A document of AWS's may come as text.
+        return {"PolicyVersion": {"Document": quote(json.dumps({"Statement": [statement]}))}}
 
 
 @pytest.fixture
@@ -193,12 +241,11 @@ def test_roles_and_managed_policies_are_read_with_where_they_come_from(
     assert (own.holder, own.principal, own.action) == (
         *("StorerRole", "role/S-StorerRole-1", "sqs:SendMessage"),
     )
-    assert (own.name, own.services) == ("EventsQueue", {"lambda.amazonaws.com"})
+    assert (own.name, own.services) == ("EventsQueue", frozenset({"lambda.amazonaws.com"}))
     assert own.origin == Origin("StorerPolicy00000000", "", 0, 0)
     assert (managed.holder, managed.principal, managed.action) == (
         *("Client", POLICY, "sqs:ReceiveMessage"),
     )
-    assert managed.holds == ("role/S-StorerRole-1", "group/S-People-1")
     assert managed.origin == Origin("Client00000000", "", 0, 0)
 
 
@@ -216,3 +263,20 @@ def test_a_groups_own_policy_is_refused_because_nobody_would_look_at_it(
     aws.template["People00000000"]["Properties"] = {"Policies": [{}]}
     with pytest.raises(OdysseyError, match="S People has a policy of its own"):
         read()
+
+
+def test_what_was_taken_away_is_read_from_the_stack_without_it(
+    aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a stack that is deployed without a permission of its role's, which had another ARN
+    monkeypatch.setattr("odyssey_cli.cdk.stacks", lambda _: ["S"])
+    stacks = Stacks(Target({}, tmp_path, None), tmp_path, ["S"])
+    taken = grant(stack="S", logical_id="StorerRole00000000", resource=f"{ARN}-before")
+    # WHEN its policy was made, or was not before the deployment failed
+    stacks._begun.append("S")
+    before = stacks.taken(taken)
+    aws.document["Statement"][0]["Action"] = NOTHING
+    # THEN what it would be for is read from it
+    assert (before, stacks.taken(taken)) == ("", ARN)
+    assert stacks.taken(grant(stack="S", logical_id="AnotherRole00000000")) == ""
+    assert stacks.taken(grant(stack="NotBegun", logical_id="StorerRole00000000")) == ""

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from odyssey_cli.cloud import Cloud
 from odyssey_cli.demo import waiting
 from odyssey_cli.demo.checks import Check, Checks
 from odyssey_cli.errors import OdysseyError
 from odyssey_cli.iam import removal, unchecked
 from odyssey_cli.iam.grants import Grant, Origin, matches
-from odyssey_cli.iam.proof import Proof, Verdict, flows_of, judge
-from odyssey_cli.iam.removal import Removal, choose
+from odyssey_cli.iam.proof import Proof, flows_of
+from odyssey_cli.iam.removal import Removal, choose, refusals
 from odyssey_cli.iam.seen import Decision, Recording, Sighting, Steps
+from odyssey_cli.iam.verdicts import Verdict, judge
+from odyssey_cli.target import Target
 from tests.unit.granting import ARN, POLICY, decision, grant
 
 
@@ -62,7 +66,7 @@ def test_a_role_uses_its_own_policies(made: Decision, expected: bool) -> None:
 
 
 def test_a_managed_policy_is_used_by_whoever_has_it() -> None:
-    managed = grant(principal=POLICY, holds=("role/Reader", "group/People"))
+    managed = grant(principal=POLICY)
     assert decision(principal="role/demo", policies=(POLICY,)).is_of(managed)
     assert decision(principal="user/anna", policies=("other", POLICY), groups=("g",)).is_of(managed)
     assert not decision().is_of(managed)
@@ -85,7 +89,7 @@ def test_a_moment_is_in_the_step_that_began_last() -> None:
 
 
 def verdicts(*grants: Grant, decisions: tuple[Decision, ...] = ()) -> list[Verdict]:
-    steps = {"event-aggregator": steps_at((1.0, "a single event"))}
+    steps = {"EventAggregator": steps_at((1.0, "a single event"))}
     return [row.verdict for row in judge(grants, Recording(decisions, 0), steps)]
 
 
@@ -108,7 +112,7 @@ def test_what_is_not_checked_locally_is_needed_all_the_same() -> None:
 def test_an_entry_of_the_table_that_is_checked_after_all_is_wrong() -> None:
     traces = grant(action="xray:PutTraceSegments", resource="*")
     seen = decision(action="xray:PutTraceSegments")
-    assert verdicts(traces, decisions=(seen,)) == [Verdict.CHECKED]
+    assert verdicts(traces, decisions=(seen,)) == [Verdict.NEEDS_NO_ENTRY]
 
 
 def test_what_is_allowed_twice_is_needed_once() -> None:
@@ -117,7 +121,7 @@ def test_what_is_allowed_twice_is_needed_once() -> None:
 
 
 def test_a_row_says_where_it_was_seen_first_and_by_which_ways() -> None:
-    steps = {"event-aggregator": steps_at((1.0, "first"), (9.0, "second"))}
+    steps = {"EventAggregator": steps_at((1.0, "first"), (9.0, "second"))}
     seen = (decision(), decision(first=5.0, count=4, through="destination"))
     [row] = judge([grant()], Recording(seen, 0), steps)
     assert row.told == "first (5 times, by call, destination)"
@@ -126,7 +130,7 @@ def test_a_row_says_where_it_was_seen_first_and_by_which_ways() -> None:
 
 
 def test_an_unneeded_permission_fails_the_proof() -> None:
-    steps = {"event-aggregator": steps_at((1.0, "first"))}
+    steps = {"EventAggregator": steps_at((1.0, "first"))}
     proof = Proof(rows=judge([grant()], Recording((), 0), steps))
     assert proof.wrong == ["EventAggregator ReaderRole: sqs:SendMessage on Events is unneeded."]
     assert proof.as_json()["ok"] is False
@@ -134,11 +138,38 @@ def test_an_unneeded_permission_fails_the_proof() -> None:
 
 def test_a_recording_that_lacks_something_proves_nothing() -> None:
     checks = Checks("pubsub", lambda _: None, [Check("a check")])
-    proof = Proof(flows=[checks], left_off=3)
+    proof = Proof(flows=[checks], lacking=[Recording((decision(),), 3).lacking])
     assert proof.wrong == [
         "pubsub: the check 'a check' failed, so the recording may lack something.",
-        "The record left off 3 decisions.",
+        "The local cloud's record of decisions was full and left off 3, "
+        "so nobody knows what was used.",
     ]
+
+
+def test_the_figures_count_permissions_and_those_it_does_not_fail_for() -> None:
+    # GIVEN three permissions: one whose removal nobody noticed, one that is unneeded, one good
+    steps = {"EventAggregator": steps_at((1.0, "first"))}
+    good = grant(logical_id="WriterRole00000000", principal="role/Writer")
+    grants = [grant(), grant(action="sqs:PurgeQueue"), good]
+    seen = (decision(), decision(principal="role/Writer"))
+    removed = [Removal(grants[0], "", "", 0, 1.0), Removal(good, "a check", "why", 1, 1.0)]
+    # WHEN they are counted
+    proof = Proof(rows=judge(grants, Recording(seen, 0), steps), removals=removed)
+    proof.recording_seconds, proof.removal_seconds = 2.5, 1.25
+    # THEN one has passed
+    assert proof.figures == {
+        "tried": 3,
+        "passed": 1,
+        "seconds": 3.75,
+        "roles": 2,
+        "used": 2,
+        "not_checked_locally": 0,
+        "removed": 2,
+        "noticed": 1,
+        "recording_seconds": 2.5,
+        "removal_seconds": 1.2,
+    }
+    assert proof.as_json()["figures"] == proof.figures
 
 
 @pytest.mark.parametrize(
@@ -176,6 +207,58 @@ def test_of_each_role_what_is_needed_first_is_removed_and_the_end_comes_last() -
     ]
 
 
+def test_a_refusal_counts_only_on_the_resource_that_was_taken_away() -> None:
+    # GIVEN a permission for a queue that has another ARN in the deployment without it
+    taken, resource = grant(resource=f"{ARN}-1"), f"{ARN}-2"
+    refused = replace(decision(resource=resource, count=3), allowed=False)
+    others = (
+        replace(refused, resource=f"{ARN}-1"),
+        replace(refused, action="sqs:ReceiveMessage"),
+        replace(refused, principal="role/Writer"),
+        replace(refused, allowed=True),
+    )
+    # WHEN it is counted how often the cloud refused it, THEN nothing else is
+    assert refusals(Recording((refused, *others), 0), taken, resource) == 3
+    assert refusals(Recording(others, 0), taken, resource) == 0
+    # and nothing at all when nobody knows what it was for
+    assert refusals(Recording((refused, *others), 0), taken, "") == 0
+
+
+def test_a_refusal_counts_also_within_the_resource() -> None:
+    refused = replace(decision(resource="arn:aws:s3:::lake-2/a/b.json"), allowed=False)
+    assert refusals(Recording((refused,), 0), grant(), "arn:aws:s3:::lake-2/*") == 1
+
+
+@pytest.mark.parametrize(
+    ("tries", "made", "waited"),
+    [
+        ([("a check", 1)], 1, []),
+        ([("", 0)], 1, []),
+        ([("another", 0), ("a check", 1)], 2, [9.0]),
+        ([("another", 0), ("another", 0)], 2, [9.0]),
+    ],
+)
+def test_a_removal_is_tried_once_more_when_something_else_made_the_demo_fail(
+    monkeypatch: pytest.MonkeyPatch,
+    tries: list[tuple[str, int]],
+    made: int,
+    waited: list[float],
+) -> None:
+    # GIVEN a cloud on which twenty seconds of AWS pass in one, and what removals come to there
+    to = Target({}, Path(), Cloud(1, "http://localhost:1", 1, Path(), 0.0, 20.0))
+    outcomes = [Removal(grant(), failed, "why", refused, 1.0) for failed, refused in tries]
+    left = list(outcomes)
+    pauses: list[float] = []
+    monkeypatch.setattr(removal, "_without", lambda *_: left.pop(0))
+    monkeypatch.setattr("odyssey_cli.iam.removal.time.sleep", pauses.append)
+    # WHEN one is tried
+    seen = Sighting("first", 1.0, 1, ("call",))
+    found = removal._tried(to, Path(), "pubsub", grant(), seen, {})
+    # THEN it is tried again only after a failure of another cause, and once, after three minutes
+    assert found is outcomes[made - 1]
+    assert (left, pauses) == ([], waited)
+
+
 def drive(checks: Checks, *outcomes: bool) -> None:
     for number, holds in enumerate(outcomes):
         with checks.check(f"check {number}"):
@@ -200,7 +283,7 @@ def test_a_check_that_is_to_fail_waits_in_proportion(monkeypatch: pytest.MonkeyP
     waited: list[float] = []
     moments = iter([0.0, 100.0, 100.0, 110.0])
     monkeypatch.setattr(waiting, "limit_patience", waited.append)
-    monkeypatch.setattr(removal.time, "monotonic", lambda: next(moments, 110.0))
+    monkeypatch.setattr("odyssey_cli.iam.removal.time.monotonic", lambda: next(moments, 110.0))
     # WHEN it begins 10 seconds after the first one now
     checks = removal._UntilFailure("pubsub", {"check 1": 20.0}, only_first=False)
     checks._begin("check 0")
