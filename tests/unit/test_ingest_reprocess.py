@@ -14,6 +14,7 @@ import pytest
 from odyssey_cli.flows.ingest.reprocess import Report, reprocess
 from odyssey_cli.flows.ingest.senders import Sent
 from odyssey_cli.target import Target
+from tests.unit.queueing import OUTPUTS, queues
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -112,8 +113,8 @@ def line(record: bytes, code: str = FAILED) -> bytes:
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> FakeS3:
     fake = FakeS3()
-    clients = {"s3": fake, "dynamodb": EmptyStore()}
-    outputs = {"LakeBucket": BUCKET, "ErrorsPrefix": ERRORS, "EventsTable": "store"}
+    clients = {"s3": fake, "dynamodb": EmptyStore(), "sqs": queues(monkeypatch)}
+    outputs = {"LakeBucket": BUCKET, "ErrorsPrefix": ERRORS, "EventsTable": "store", **OUTPUTS}
     monkeypatch.setattr(Target, "client", lambda _, service, **__: clients[service])
     monkeypatch.setattr(Target, "outputs", lambda *_: outputs)
     return fake

@@ -16,28 +16,35 @@ from odyssey_cli.flows.ingest.reprocess import Report, reprocess
 from odyssey_cli.flows.ingest.senders import Sent
 from odyssey_cli.target import Target
 from shared import strict_json
+from shared.identity import stable_id
 from tests.ingest import as_bytes, at, event, fields
+from tests.unit import queueing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 BUCKET, TABLE = "lake", "store"
-OUTPUTS = {"LakeBucket": BUCKET, "ErrorsPrefix": "errors/", "EventsTable": TABLE}
+OUTPUTS = {
+    "LakeBucket": BUCKET,
+    "ErrorsPrefix": "errors/",
+    "EventsTable": TABLE,
+    **queueing.OUTPUTS,
+}
 UNNAMED = fields(1, id=None)
 
 
 class Intake:
-    """Bucket and store in moto, and a stream.
+    """Bucket and store in moto, queues, and a stream.
 
     Attributes:
+        queues: in front of the store.
         puts: what was put into the stream.
         refuses: whether the stream takes nothing.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.s3, self.dynamodb = (
-            boto3.client(name, region_name="us-east-1") for name in ("s3", "dynamodb")
-        )
+        self.s3 = boto3.client("s3", region_name="us-east-1")
+        self.dynamodb = boto3.client("dynamodb", region_name="us-east-1")
         self.puts: list[bytes] = []
         self.refuses = False
         self.s3.create_bucket(Bucket=BUCKET)
@@ -52,7 +59,8 @@ class Intake:
             ],
             BillingMode="PAY_PER_REQUEST",
         )
-        clients = {"s3": self.s3, "dynamodb": self.dynamodb}
+        self.queues = queueing.queues(monkeypatch)
+        clients = {"s3": self.s3, "dynamodb": self.dynamodb, "sqs": self.queues}
         monkeypatch.setattr(Target, "client", lambda _, service, **__: clients[service])
         monkeypatch.setattr(Target, "outputs", lambda *_: OUTPUTS)
 
@@ -81,16 +89,21 @@ class Intake:
         self.puts += records
         return Sent(refused=dict.fromkeys(range(len(records)), "No")) if self.refuses else Sent()
 
-    def reprocess(self) -> list[bytes]:
+    def reprocess(self, **options: Any) -> list[bytes]:
         """Return what was put into the stream."""
         self.puts.clear()
         target = Target({}, Path(), None, account="123456789012")
-        self.report = reprocess(target, self)  # type: ignore[arg-type]
+        self.report = reprocess(target, self, **options)  # type: ignore[arg-type]
         return [*self.puts]
 
-    def ids(self) -> list[str | None]:
+    def ids(self) -> list[str]:
         """Return the ids of what was put into the stream."""
-        return [json.loads(record).get("id") for record in self.reprocess()]
+        return [json.loads(record)["id"] for record in self.reprocess()]
+
+
+def is_own(name: str) -> bool:
+    """Say whether it is an id of reprocess's own, and as long as the transformer's."""
+    return name.startswith("given-up-") and len(name) == len(stable_id("firehose", "", ""))
 
 
 @pytest.fixture
@@ -134,12 +147,14 @@ def test_a_record_with_an_id_keeps_it(intake: Intake) -> None:
     ],
     ids=str,
 )
-def test_if_only_another_event_is_stored_it_is_put_as_it_was(
+def test_if_only_another_event_is_stored_it_gets_an_id_of_its_own(
     other: dict[str, Any], intake: Intake
 ) -> None:
     intake.store("stored", **other)
     intake.give_up(UNNAMED)
-    assert intake.reprocess() == [as_bytes(UNNAMED)]
+    [put] = [json.loads(record) for record in intake.reprocess()]
+    assert is_own(put["id"])
+    assert put == UNNAMED | {"id": put["id"]}
 
 
 @pytest.mark.parametrize(
@@ -160,7 +175,9 @@ def test_data_are_the_same_if_their_canonical_form_is(
 ) -> None:
     intake.store("stored", data=stored)
     intake.give_up(UNNAMED | {"data": given})
-    assert intake.ids() == ["stored" if same else None]
+    [found] = intake.ids()
+    assert (found == "stored") is same
+    assert is_own(found) is not same
 
 
 def test_a_time_of_another_zone_is_the_same_time(intake: Intake) -> None:
@@ -176,9 +193,10 @@ def test_two_equal_readings_stay_two(intake: Intake) -> None:
     intake.give_up(UNNAMED, UNNAMED)
     intake.give_up(UNNAMED, key="errors/b")
     # WHEN
-    ids = intake.ids()
+    first, second, third = intake.ids()
     # THEN
-    assert ids == ["first", "second", None]
+    assert (first, second) == ("first", "second")
+    assert is_own(third)
 
 
 def test_each_run_finds_them_again(intake: Intake) -> None:

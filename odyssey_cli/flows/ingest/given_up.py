@@ -10,10 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from ingest.records import Record
 from shared import strict_json, times
+from shared.identity import is_key
 from shared.rejects import Unprocessable
 
 if TYPE_CHECKING:
     from shared.entity_events import EntityEvent
+
+# Ours, beside Firehose's own names ("Handle failure in data transformation", Amazon Data Firehose,
+# 2026-11-21).
+_DECIDED = "odysseyEventId"
 
 
 @dataclass(frozen=True)
@@ -23,10 +28,13 @@ class GivenUp:
     Attributes:
         code: its error, as Firehose calls it.
         record: what was put.
+        decided: the id that `ingest reprocess` has put it with, if the stream may not have taken
+            it; None if it has not been tried.
     """
 
     code: str
     record: bytes
+    decided: str | None = None
 
     @classmethod
     def of(cls, line: bytes) -> GivenUp:
@@ -37,9 +45,19 @@ class GivenUp:
         """
         try:
             document: Any = json.loads(line)
-            return cls(str(document["errorCode"]), base64.b64decode(document["rawData"]))
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            decided = document.get(_DECIDED)
+            return cls(
+                str(document["errorCode"]),
+                base64.b64decode(document["rawData"]),
+                decided if is_key(decided) else None,
+            )
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError("It is none of Firehose's documents.") from error
+
+    @staticmethod
+    def with_decided(line: bytes, id: str) -> bytes:
+        """Return a line of the error prefix that tells with which id its record was put."""
+        return json.dumps(json.loads(line) | {_DECIDED: id}).encode()
 
     @property
     def id(self) -> Any:  # noqa: ANN401 - any JSON

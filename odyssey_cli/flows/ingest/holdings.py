@@ -198,11 +198,11 @@ def read(target: Target) -> Holdings:
         OdysseyError: the intake is not deployed.
     """
     outputs = target.outputs(STACK)
-    queued = _queued(target, outputs["EventsQueueUrl"])
+    queued = in_queue(target, outputs["EventsQueueUrl"])
     # What is on its way looks less like a loss if it is sought upstream after it was found.
     found = consumer(target)
     if found is not None:
-        queued += _queued(target, target.outputs(CONSUMER)["EventsQueueUrl"])
+        queued += in_queue(target, target.outputs(CONSUMER)["EventsQueueUrl"])
     return Holdings(
         lake(target, outputs), errors(target, outputs), store(target, outputs), found, queued
     )
@@ -269,9 +269,10 @@ def consumer(target: Target) -> Consumer | None:
     )
 
 
-def _queued(target: Target, queue_url: str) -> int:
+def in_queue(target: Target, queue_url: str) -> int:
     """Return about how many messages a queue has, those that are worked on included."""
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    kinds = ("", "NotVisible", "Delayed")
+    names = [f"ApproximateNumberOfMessages{kind}" for kind in kinds]
     answer = target.client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)
     return sum(int(answer["Attributes"][name]) for name in names)
 
