@@ -1,7 +1,9 @@
 """Rules of all suites. Order is random (pytest-randomly; `-p no:randomly` for none)."""
 
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import boto3
 import pytest
@@ -59,6 +61,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             for name, value in getattr(report, "user_properties", ()):
                 if name == "figures" and report.when == "call":
                     terminalreporter.write_line(str(value))
+
+
+@pytest.fixture
+def figure(record_property: Callable[[str, object], None]) -> Callable[..., None]:
+    """Tell what a proof tried, as `figures` takes it; the summary prints it at the end."""
+    # Its console must not be made before there is no size of a terminal any more.
+    from odyssey_cli.figures import figures  # noqa: PLC0415
+
+    def tell(proof: str, **found: Any) -> None:
+        record_property("figures", json.dumps({"proof": proof, **figures(**found)}))
+
+    return tell
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import random
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from odyssey_cli import cdk
+from odyssey_cli import cdk, figures
 from odyssey_cli.commands import chaos_view
 from odyssey_cli.commands.stacks import nowhere, steps
 from odyssey_cli.console import amount, err, out
 from odyssey_cli.errors import OdysseyError
 
 if TYPE_CHECKING:
+    from proofs.chaos.run import Report
     from proofs.deployed import Deployed
 
 _SEEDS = 2**31
@@ -35,7 +36,7 @@ def chaos(
 ) -> None:
     """Send events through a flow that crashes, is throttled and repeats; nothing may be lost."""
     # The handlers' imports would slow every other command.
-    from proofs.chaos.run import FLOWS, run, shortest  # noqa: PLC0415
+    from proofs.chaos.run import FLOWS, reduced, run  # noqa: PLC0415
 
     if flow not in FLOWS:
         raise OdysseyError(f"There is no flow {flow!r}.", f"There are {', '.join(FLOWS)}.")
@@ -45,14 +46,17 @@ def chaos(
         deployed = _deployed()
         step(f"{amount(events, 'event')}, seed {chosen}")
         report = run(flow, deployed, events=events, seed=chosen)
+        told = _figures(report)
         if not report.is_kept:
-            step("looking for the shortest history")
-            report = shortest(report, deployed)
+            step("looking for a shorter history")
+            report = reduced(report, deployed)
     if as_json:
-        typer.echo(json.dumps(report.as_json(), ensure_ascii=False, indent=2))
+        whole = {**report.as_json(), "figures": told}
+        typer.echo(json.dumps(whole, ensure_ascii=False, indent=2))
     else:
         for part in chaos_view.parts(report, is_terminal=out.is_terminal):
             out.print(part)
+        figures.show(told)
     if not report.is_kept:
         raise OdysseyError(
             f"{amount(len(report.violations), 'promise')} not kept. The first: "
@@ -60,6 +64,15 @@ def chaos(
             f"Again: ./odyssey chaos {flow} --events {report.events} --seed {chosen}",
         )
     err.print(f"Again: ./odyssey chaos {flow} --events {events} --seed {chosen}")
+
+
+def _figures(report: Report) -> dict[str, Any]:
+    """Return the figures of a run; a case is an event that went in."""
+    # A promise may be broken to what nobody sent, too.
+    wrong = min(report.events, len({each.event for each in report.violations}))
+    return figures.figures(
+        tried=report.events, passed=report.events - wrong, seconds=report.seconds
+    )
 
 
 def _deployed() -> Deployed:

@@ -38,6 +38,8 @@ def parts(report: Report, *, is_terminal: bool) -> Iterator[RenderableType]:
         yield Text()
     yield _ended(report)
     yield Text()
+    yield _bad(report)
+    yield Text()
     yield Text(summary(report), style="green" if report.is_kept else "red")
     if not report.is_kept:
         yield from _violations(report)
@@ -51,6 +53,7 @@ def summary(report: Report) -> str:
     return (
         f"{report.flow}: {report.events} events, {len(report.steps)} invocations, "
         f"{sum(report.faults.values())} faults, {again} redeliveries, "
+        f"{sum(report.overtaken.values())} overtaken, "
         f"{amount(report.redrives, 'redrive')}, {report.lasted / 3600:.1f} pretended hours in "
         f"{report.seconds:.1f} s, seed {report.seed}\n{found}"
     )
@@ -63,8 +66,10 @@ def _faults(report: Report) -> Table:
     for (_, kind), number in report.faults.items():
         totals[kind] += number
     table = Table("injected", *functions, "all", box=None, pad_edge=False)
+    # Where there is little room, heads are folded, and kinds stay in a line each.
+    table.columns[0].no_wrap = True
     for column in table.columns[1:]:
-        column.justify = "right"
+        column.justify, column.overflow = "right", "fold"
     for kind, total in totals.most_common():
         numbers = [report.faults[function, kind] for function in functions]
         table.add_row(kind, *(str(number or "") for number in numbers), str(total))
@@ -73,14 +78,22 @@ def _faults(report: Report) -> Table:
 
 def _ended(report: Report) -> Table:
     """Where events ended."""
-    poison, killers = report.poison
     table = Table("ended", "events", box=None, pad_edge=False)
     table.columns[1].justify = "right"
     table.add_row("sent", str(report.events))
-    table.add_row("  of them poison", str(poison))
-    table.add_row("  of them deadly to a function", str(killers))
+    table.add_row("  of them poison", str(report.poison))
+    table.add_row("  of them deadly to a function", str(report.killers))
     for place, number in report.ended.items():
         table.add_row(place, str(number))
+    return table
+
+
+def _bad(report: Report) -> Table:
+    """What could never get through."""
+    table = Table("poison of", "why", "events", box=None, pad_edge=False)
+    table.columns[2].justify = "right"
+    for (where, why), number in report.bad.items():
+        table.add_row(plain(where), plain(why), str(number))
     return table
 
 

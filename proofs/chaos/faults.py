@@ -13,16 +13,18 @@ from proofs.fakes.faults import Crash
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from proofs.fakes.dynamodb import Call, FakeDynamoDB
     from proofs.fakes.events import FakeEvents
     from proofs.fakes.sqs import FakeSQS
 
 CRASH, TIMEOUT, THROTTLED, NO_ANSWER = "crash", "time-out", "throttled call", "answer lost"
-CONFLICT, PARTIAL, OUTAGE = "transaction conflict", "partial failure", "outage"
+CONFLICT, OUTAGE = "transaction conflict", "outage"
+# Of the entries of a batch: some, or all.
+PARTIAL, REFUSED = "partial", "refused"
 NOT_INVOKED, REPEATED, DUPLICATE = "throttled invoke", "success lost", "duplicate"
-POISON = "killed by its input"
+POISON, NOT_REACHED = "killed by its input", "not reached"
 # Of calls. The intake's transformer makes a hundred of them for a batch, and dies in every third;
 # flows whose functions make few calls have a multiple of these rates.
 RATES = {
@@ -36,6 +38,9 @@ RATES = {
 }
 # Of invocations, and of what is delivered.
 NOT_INVOKED_RATE, REPEATED_RATE, DUPLICATE_RATE = 0.02, 0.02, 0.01
+# What has not gone wrong yet in a function is this likely, and that entries of a batch are refused
+# is certain: otherwise a run of a few hundred events would not see it where calls are few.
+FIRST_TIME, FIRST_REFUSAL = 0.5, 1.0
 # Calls that fail in a row while a service is out: enough for some records to be given up.
 LONGEST_OUTAGE = 40
 # "TransactWriteItems", Amazon DynamoDB API Reference, 2026-11-21.
@@ -43,6 +48,16 @@ _REASONS = ("TransactionConflict", "ThrottlingError", "ProvisionedThroughputExce
 _TRANSACTION = "TransactWriteItems"
 _BATCHES = frozenset({"SendMessageBatch", "PutEvents", "BatchGetItem", "DeleteMessageBatch"})
 _PUT_RECORDS = "PutRecordBatch"
+
+
+def kinds_of(operation: str) -> frozenset[str]:
+    """Return what can go wrong in calls of an operation."""
+    kinds = {CRASH, TIMEOUT, THROTTLED, NO_ANSWER, OUTAGE}
+    if operation == _TRANSACTION:
+        kinds.add(CONFLICT)
+    if operation in _BATCHES or operation == _PUT_RECORDS:
+        kinds |= {f"{PARTIAL} {operation}", f"{REFUSED} {operation}"}
+    return frozenset(kinds)
 
 
 class Timeout(Crash):
@@ -59,6 +74,7 @@ class Faults:
         more: times the rates of some functions.
         where: the function that is running, None when nothing of ours is.
         counts: what went wrong, by function and kind.
+        calls: what functions called: the operations of each, and how often.
         killer: lets the running process die in its next call, before that has an effect.
         outages: how many calls of each operation are still to fail.
     """
@@ -68,6 +84,7 @@ class Faults:
     more: Mapping[str, float] = field(default_factory=dict)
     where: str | None = None
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    calls: Counter[tuple[str, str]] = field(default_factory=Counter)
     killer: bool = False
     outages: dict[str, int] = field(default_factory=dict)
     sqs: FakeSQS | None = None
@@ -79,38 +96,45 @@ class Faults:
         """Count something that went wrong."""
         self.counts[where or self.where or "", kind] += 1
 
-    def strikes(self, rate: float) -> bool:
-        """Draw whether something of this rate happens now."""
-        return self.generator.random() < rate * self.scale
+    def strikes(self, kind: str, rate: float, where: str) -> bool:
+        """Draw whether something of this rate happens now, and count it."""
+        is_struck = self.generator.random() < self._chance(kind, rate * self.scale, where)
+        if is_struck:
+            self.note(kind, where)
+        return is_struck
 
     def before(self, call: Call) -> None:
         """Let a call fail before it takes effect, or in part; hook of `FakeDynamoDB`."""
         if self.where is None:
             return
+        self.calls[self.where, call.operation] += 1
         if self.killer:
             self.note(POISON)
             raise Crash
         if self._is_out(call):
             self.note(OUTAGE)
             raise refusal("AccessDeniedException", call.operation)
-        kind = self._drawn(self._rates(call.operation))
+        kind = self._drawn(self._rates(call))
         if kind is None:
             return
+        if kind.startswith((PARTIAL, REFUSED)):
+            self._refuse_entries(call)
+            return
         self.note(kind)
-        if kind == PARTIAL:
-            self._fail_in_part(call)
-        elif kind == CONFLICT:
+        raise self._failure(kind, call)
+
+    def _failure(self, kind: str, call: Call) -> BaseException:
+        if kind == CONFLICT:
             reasons = ["None"] * len(call.arguments["TransactItems"])
             for _ in range(self.generator.randint(1, 3)):
                 reasons[self.generator.randrange(len(reasons))] = self.generator.choice(_REASONS)
-            raise cancellation(reasons)
-        elif kind == OUTAGE:
+            return cancellation(reasons)
+        if kind == OUTAGE:
             self.outages[call.operation] = self.generator.randint(5, LONGEST_OUTAGE)
-            raise refusal("AccessDeniedException", call.operation)
-        elif kind == THROTTLED:
-            raise refusal("ThrottlingException", call.operation)
-        else:
-            raise _failure(kind)
+            return refusal("AccessDeniedException", call.operation)
+        if kind == THROTTLED:
+            return refusal("ThrottlingException", call.operation)
+        return _failure(kind)
 
     def after(self, _call: Call) -> None:
         """Let a process not learn that its call took effect; hook of `FakeDynamoDB`."""
@@ -129,39 +153,55 @@ class Faults:
         return True
 
     @staticmethod
-    def _rates(operation: str) -> dict[str, float]:
-        kinds = [CRASH, TIMEOUT, THROTTLED, NO_ANSWER, OUTAGE]
-        if operation == _TRANSACTION:
-            kinds.append(CONFLICT)
-        if operation in _BATCHES or operation == _PUT_RECORDS:
-            kinds.append(PARTIAL)
-        return {each: RATES[each] for each in kinds}
+    def _rates(call: Call) -> dict[str, float]:
+        kinds = kinds_of(call.operation)
+        # Of one entry there is no part.
+        of_entries = f"{PARTIAL if len(_entries(call)) > 1 else REFUSED} {call.operation}"
+        rates = {of_entries: RATES[PARTIAL]} if of_entries in kinds else {}
+        # What few calls can meet comes first, while all of it is likely.
+        every = (CONFLICT, CRASH, TIMEOUT, THROTTLED, NO_ANSWER, OUTAGE)
+        return rates | {each: RATES[each] for each in every if each in kinds}
 
     def _drawn(self, rates: Mapping[str, float]) -> str | None:
-        chance = self.generator.random()
-        scale = self.scale * self.more.get(self.where or "", 1.0)
+        where = self.where or ""
+        left = self.generator.random()
+        scale = self.scale * self.more.get(where, 1.0)
         for kind, rate in rates.items():
-            chance -= rate * scale
-            if chance < 0:
+            left -= self._chance(kind, rate * scale, where)
+            if left < 0:
                 return kind
         return None
 
-    def _fail_in_part(self, call: Call) -> None:
+    def _chance(self, kind: str, rate: float, where: str) -> float:
+        if not self.scale or self.counts[where, kind]:
+            return rate
+        return FIRST_REFUSAL if kind.startswith((PARTIAL, REFUSED)) else max(rate, FIRST_TIME)
+
+    def _refuse_entries(self, call: Call) -> None:
+        count = len(_entries(call))
+        number = self.generator.randint(1, count)
+        partial = f"{PARTIAL} {call.operation}"
+        if count > 1 and not self.counts[self.where or "", partial]:
+            number = min(number, count - 1)
+        self.note(partial if number < count else f"{REFUSED} {call.operation}")
         if call.operation == "BatchGetItem" and self.dynamodb is not None:
-            [request] = call.arguments["RequestItems"].values()
-            self.dynamodb.leave_unprocessed = [self.generator.randint(1, len(request["Keys"]))]
-            return
-        entries = call.arguments.get("Entries") or call.arguments.get("Records") or [None]
-        number = self.generator.randint(1, len(entries))
-        if call.operation == "SendMessageBatch" and self.sqs is not None:
+            self.dynamodb.leave_unprocessed = [number]
+        elif call.operation == "SendMessageBatch" and self.sqs is not None:
             self.sqs.refuse_next = [number]
         elif call.operation == "DeleteMessageBatch" and self.sqs is not None:
             self.sqs.refuse_deletions = [number]
         elif call.operation == "PutEvents" and self.events is not None:
-            self.events.refuse_next = [set(self.generator.sample(range(len(entries)), number))]
+            self.events.refuse_next = [set(self.generator.sample(range(count), number))]
         elif call.operation == _PUT_RECORDS and self.firehose is not None:
-            places = self.generator.sample(range(len(entries)), number)
-            self.firehose.refuse_next = [set(places)]
+            self.firehose.refuse_next = [set(self.generator.sample(range(count), number))]
+
+
+def _entries(call: Call) -> Sequence[Any]:
+    """Return the entries of a batch; nothing of other calls."""
+    if call.operation == "BatchGetItem":
+        [request] = call.arguments["RequestItems"].values()
+        return list(request["Keys"])
+    return call.arguments.get("Entries") or call.arguments.get("Records") or ()
 
 
 def _failure(kind: str) -> BaseException:

@@ -61,17 +61,35 @@ class History:
         hops: what happened to each event.
         steps: all invocations.
         delivered: how many events and messages each function was handed, first and again.
+        overtaken: how many it was handed first after one that the source had got later.
     """
 
     hops: dict[str, list[Hop]] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
     delivered: Counter[tuple[str, str]] = field(default_factory=Counter)
+    overtaken: Counter[str] = field(default_factory=Counter)
+    _handed: dict[str, set[int]] = field(default_factory=dict)
+    _last: dict[str, int] = field(default_factory=dict)
 
     def note(self, events: Iterable[str], at: float, where: str, what: str) -> None:
         """Remember what happened to some events at once."""
         hop = Hop(at, where, what)
         for event in events:
             self.hops.setdefault(event, []).append(hop)
+
+    def hand_over(self, function: str, numbers: Iterable[int]) -> None:
+        """Count what is handed over for the first time, and late.
+
+        Args:
+            function: to which.
+            numbers: of messages and records, in the order in which their source got them.
+        """
+        handed = self._handed.setdefault(function, set())
+        for number in numbers:
+            last = self._last.get(function, number)
+            self.overtaken[function] += number not in handed and number < last
+            self._last[function] = max(number, last)
+            handed.add(number)
 
     def digest(self) -> str:
         """Return what two runs have in common only if they were the same."""

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 # How long it takes Lambda to look again, at most.
 _POLL = 1.0
-# Between two dead letters that are brought back one by one.
-_APART = 3.0
 
 
 @dataclass
@@ -61,9 +59,9 @@ class QueueSource:
         return len(self._queue.dead) + len(self.letters)
 
     @property
-    def is_busy(self) -> bool:
-        """Whether there is anything left to deliver."""
-        return bool(self._queue.messages)
+    def queued(self) -> int:
+        """How many messages are in the queue, those that the function is working on among them."""
+        return len(self._queue.messages)
 
     def dead(self) -> list[str]:
         """Return the events in the dead-letter queue."""
@@ -82,29 +80,43 @@ class QueueSource:
         self.letters.append(self._message(body, None, event))
 
     def redrive(self, *, apart: bool = False) -> int:
-        """Send all dead letters back, as `odyssey redrive` does; return how many.
+        """Bring all dead letters back, as `odyssey redrive` does; return how many.
 
-        Whoever does so may die when a message was sent and not deleted yet.
+        Whoever does so may die when a message was brought back and not deleted yet.
 
         Args:
-            apart: one by one, so that what kills a function takes nothing along.
+            apart: hand them to the function one by one, as `--apart` does. What it fails on stays.
         """
-        pause = self.settings.window + _APART if apart else 0.0
         due = [*self._queue.dead, *self.letters]
         self._queue.dead, self.letters = [], []
-        for place, each in enumerate(due):
+        for each in due:
             event = self._events[each.id]
-            body = str(each.payload["body"])
             self.machine.history.note([event], self._now, f"{self.name}'s queue", "brought back")
-            back = self._message(body, each.group, event)
-            back.visible_at += place * pause
-            self._queue.messages.append(back)
-            if self.machine.faults.strikes(faults.DUPLICATE_RATE):
-                self.machine.faults.note(faults.DUPLICATE, "redrive")
+            is_done = self._hand_over(each) if apart else self._send_back(each)
+            if not is_done or self.machine.faults.strikes(
+                faults.DUPLICATE, faults.DUPLICATE_RATE, "redrive"
+            ):
                 self._queue.dead.append(each)
-        if due:
-            self._poll_soon()
         return len(due)
+
+    def _send_back(self, letter: Message) -> bool:
+        body = str(letter.payload["body"])
+        self._queue.messages.append(self._message(body, letter.group, self._events[letter.id]))
+        self._poll_soon()
+        return True
+
+    def _hand_over(self, letter: Message) -> bool:
+        """Call the function with a dead letter; say whether it has processed it."""
+        outcome = self.machine.invoke(
+            self.name,
+            self.handler,
+            {"Records": [_record(letter)]},
+            [self._events[letter.id]],
+            may_throttle=False,
+        )
+        self.again()
+        response: Any = outcome.response
+        return outcome.error is None and not (response or {}).get("batchItemFailures")
 
     @property
     def _now(self) -> float:
@@ -148,19 +160,13 @@ class QueueSource:
 
     def _deliver(self, batch: list[Message]) -> None:
         events = [self._events[each.id] for each in batch]
-        records = [
-            {
-                **each.payload,
-                "attributes": {
-                    **each.payload["attributes"],
-                    "ApproximateReceiveCount": str(each.receives),
-                },
-            }
-            for each in batch
-        ]
+        records = [_record(each) for each in batch]
         ids = [each.id for each in batch]
+        numbers = [int(each.rpartition("-m")[2]) for each in ids]
         while True:
-            outcome = self.machine.invoke(self.name, self.handler, {"Records": records}, events)
+            outcome = self.machine.invoke(
+                self.name, self.handler, {"Records": records}, events, numbers=numbers
+            )
             settled = queue_delivery.settle(self.settings, ids, outcome)
             if not settled.again:
                 break
@@ -183,7 +189,13 @@ class QueueSource:
     def _repeat(self, done: list[Message]) -> None:
         """Let some deleted messages come once more, as standard queues may."""
         for each in done:
-            if self.machine.faults.strikes(faults.DUPLICATE_RATE):
-                self.machine.faults.note(faults.DUPLICATE, self.name)
+            if self.machine.faults.strikes(faults.DUPLICATE, faults.DUPLICATE_RATE, self.name):
                 hidden = self.machine.schedule.now + self.machine.generator.uniform(0, 60)
                 self._queue.messages.append(replace(each, receives=1, visible_at=hidden))
+
+
+def _record(message: Message) -> dict[str, Any]:
+    """Return a message as the function gets it."""
+    receives = {"ApproximateReceiveCount": str(message.receives)}
+    attributes = {**message.payload["attributes"], **receives}
+    return {**message.payload, "attributes": attributes}

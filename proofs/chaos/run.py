@@ -1,4 +1,4 @@
-"""Runs chaos, and finds the shortest history of what goes wrong."""
+"""Runs chaos, and finds a short history of what goes wrong."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import importlib
 import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
+
+from proofs.chaos.world import DEADLY
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -34,9 +36,11 @@ class Report:
         violations: promises that were not kept.
         hops: what happened to the first of the events concerned that has the fewest of them.
         faults: what went wrong on purpose, by function and kind.
+        calls: what functions called: the operations of each, and how often.
         delivered: what functions were handed, first and again.
+        overtaken: what each function was handed late.
         ended: where events ended.
-        poison: how many could never get through, and how many of them killed a function.
+        bad: how many could never get through, by where they ended and why.
         redrives: how often what was given up was brought back.
         steps: all invocations, for the picture.
         lasted: seconds of pretended time.
@@ -50,9 +54,11 @@ class Report:
     violations: list[Violation]
     hops: tuple[str, list[Hop]]
     faults: Counter[tuple[str, str]]
+    calls: Counter[tuple[str, str]]
     delivered: Counter[tuple[str, str]]
+    overtaken: Counter[str]
     ended: dict[str, int]
-    poison: tuple[int, int]
+    bad: Counter[tuple[str, str]]
     redrives: int
     steps: list[Step]
     lasted: float
@@ -64,12 +70,19 @@ class Report:
         """Whether every promise was kept."""
         return not self.violations
 
+    @property
+    def killers(self) -> int:
+        """How many events ended a function."""
+        return sum(number for (_, cause), number in self.bad.items() if cause == DEADLY)
+
+    @property
+    def poison(self) -> int:
+        """How many events were to be rejected."""
+        return sum(self.bad.values()) - self.killers
+
     def as_json(self) -> dict[str, Any]:
         """Return what a program wants to know."""
         name, hops = self.hops
-        by_function: dict[str, dict[str, int]] = {}
-        for (function, kind), number in sorted(self.faults.items()):
-            by_function.setdefault(function, {})[kind] = number
         return {
             "flow": self.flow,
             "events": self.events,
@@ -77,18 +90,27 @@ class Report:
             "kept": self.is_kept,
             "violations": [asdict(each) for each in self.violations],
             "history": {"event": name, "hops": [asdict(each) for each in hops]} if name else None,
-            "faults": by_function,
+            "faults": _by_place(self.faults),
             "deliveries": sum(self.delivered.values()),
             "redeliveries": sum(n for (_, what), n in self.delivered.items() if what == "again"),
             "invocations": len(self.steps),
-            "poison": self.poison[0],
-            "killers": self.poison[1],
+            "overtaken": {name: n for name, n in sorted(self.overtaken.items()) if n},
+            "poison": self.poison,
+            "killers": self.killers,
+            "bad": _by_place(self.bad),
             "ended": self.ended,
             "redrives": self.redrives,
             "pretended_seconds": round(self.lasted, 1),
             "seconds": round(self.seconds, 2),
             "digest": self.digest,
         }
+
+
+def _by_place(counts: Counter[tuple[str, str]]) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for (place, kind), number in sorted(counts.items()):
+        found.setdefault(place, {})[kind] = number
+    return found
 
 
 def world_of(flow: str, deployed: Deployed, events: int, seed: int) -> World:
@@ -114,9 +136,11 @@ def run(flow: str, deployed: Deployed, *, events: int, seed: int) -> Report:
         violations=violations,
         hops=(name, world.history.hops.get(name, [])),
         faults=world.faults.counts,
+        calls=world.faults.calls,
         delivered=world.history.delivered,
+        overtaken=world.history.overtaken,
         ended=world.ended(),
-        poison=(len(world.poison), len(world.killers)),
+        bad=world.bad(),
         redrives=world.rounds,
         steps=world.history.steps,
         lasted=world.schedule.elapsed,
@@ -125,16 +149,17 @@ def run(flow: str, deployed: Deployed, *, events: int, seed: int) -> Report:
     )
 
 
-def shortest(report: Report, deployed: Deployed) -> Report:
-    """Return the run with the fewest events, of those with the same seed, that still goes wrong."""
-    found, events = report, report.events // 2
-    while events:
-        smaller = run(report.flow, deployed, events=events, seed=report.seed)
+def reduced(report: Report, deployed: Deployed) -> Report:
+    """Return a shorter run with the same seed that still goes wrong; the same if none is found.
+
+    It bisects. Fewer events are another history, though, so that a run may keep its promises and a
+    shorter one not: what this finds is short, and need not be the shortest.
+    """
+    found, kept = report, 0
+    while found.events - kept > max(1, found.events // 8):
+        smaller = run(report.flow, deployed, events=(kept + found.events) // 2, seed=report.seed)
         if smaller.violations:
             found = smaller
-        elif found.events - events <= max(1, found.events // 8):
-            break
-        events = (events + found.events) // 2 if not smaller.violations else events // 2
-        if events >= found.events:
-            break
+        else:
+            kept = smaller.events
     return found

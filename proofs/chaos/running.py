@@ -117,6 +117,7 @@ class Machine:
         event: Mapping[str, Any],
         events: Sequence[str],
         *,
+        numbers: Sequence[int] = (),
         may_throttle: bool = True,
     ) -> Outcome:
         """Run a function.
@@ -126,11 +127,14 @@ class Machine:
             handler: it.
             event: what it is invoked with.
             events: ids of the events in that.
+            numbers: which messages or records these are, by the order in which the source got them.
             may_throttle: whether Lambda may refuse to run it.
         """
-        if may_throttle and self.faults.strikes(faults.NOT_INVOKED_RATE):
-            self.faults.note(faults.NOT_INVOKED, function)
+        if may_throttle and self.faults.strikes(
+            faults.NOT_INVOKED, faults.NOT_INVOKED_RATE, function
+        ):
             return THROTTLED
+        self.history.hand_over(function, numbers)
         outcome = self._outcome(function, handler, event, events)
         self._remember(function, events)
         return outcome
@@ -174,8 +178,7 @@ class Machine:
         if trouble is not None:
             self.history.note(events, self.schedule.elapsed, function, trouble)
             return FAILED
-        if self.faults.strikes(faults.REPEATED_RATE):
-            self.faults.note(faults.REPEATED, function)
+        if self.faults.strikes(faults.REPEATED, faults.REPEATED_RATE, function):
             self.history.note(events, self.schedule.elapsed, function, "done, and nobody knows")
             return FAILED
         # A real answer crosses the wire as JSON.

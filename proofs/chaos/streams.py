@@ -143,7 +143,10 @@ class StreamSource:
             self._give_up(each)
         if batch is not None:
             events = [self._events[each.sequence] for each in batch.records]
-            outcome = self.machine.invoke(self.name, self.handler, batch.event(), events)
+            numbers = [int(each.sequence) for each in batch.records]
+            outcome = self.machine.invoke(
+                self.name, self.handler, batch.event(), events, numbers=numbers
+            )
             for step in shard.settle(self.settings, batch, outcome, self.machine.schedule.now):
                 if isinstance(step, Advance):
                     done = [self._events[each.sequence] for each in step.records]

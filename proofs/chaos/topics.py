@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # How long a delivery takes, on average: long enough for any order.
 _SECONDS = 5.0
 # Of deliveries that SNS itself gives up, because Lambda did not let it in.
-_NOT_REACHED = 0.002
+_NOT_REACHED_RATE = 0.002
 
 
 @dataclass
@@ -44,6 +44,7 @@ class Subscription:
     letters: list[dict[str, Any]] = field(default_factory=list)
     given_up: dict[str, int] = field(default_factory=dict)
     again: Callable[[], None] = lambda: None
+    _number: int = 0
 
     def dead(self) -> list[str]:
         """Return the events that are given up."""
@@ -51,18 +52,18 @@ class Subscription:
 
     def deliver(self, payload: dict[str, Any]) -> None:
         """Take a message in, now and then twice."""
-        if self.machine.faults.strikes(_NOT_REACHED):
-            self.machine.faults.note("not reached", self.name)
+        self._number += 1
+        if self.machine.faults.strikes(faults.NOT_REACHED, _NOT_REACHED_RATE, self.name):
             self._give_up(payload, "SNS could not hand it to Lambda")
             return
         times = 1
-        if self.machine.faults.strikes(faults.DUPLICATE_RATE):
-            self.machine.faults.note(faults.DUPLICATE, self.name)
+        if self.machine.faults.strikes(faults.DUPLICATE, faults.DUPLICATE_RATE, self.name):
             times = 2
         for _ in range(times):
             pause = self.machine.generator.expovariate(1 / _SECONDS)
             now = self.machine.schedule.now
-            self.machine.schedule.after(pause, partial(self._try, payload, Event(), now))
+            act = partial(self._try, payload, Event(), now, self._number)
+            self.machine.schedule.after(pause, act)
 
     def redrive(self) -> int:
         """Hand what was given up to the function, as `odyssey redrive` does; return how much."""
@@ -85,18 +86,18 @@ class Subscription:
     def _event(self, payload: dict[str, Any]) -> str:
         return self.event_of(payload["Records"][0]["Sns"]["Message"])
 
-    def _try(self, payload: dict[str, Any], event: Event, since: float) -> None:
+    def _try(self, payload: dict[str, Any], event: Event, since: float, number: int) -> None:
         age = self.machine.schedule.now - since
         if done := async_delivery.before(self.settings, event, age):
             self._give_up(payload, done.condition)
             return
         name = self._event(payload)
-        outcome = self.machine.invoke(self.name, self.handler, payload, [name])
+        outcome = self.machine.invoke(self.name, self.handler, payload, [name], numbers=[number])
         self.again()
         answer = Answer(outcome.response, outcome.error, outcome.invoked)
         follows = async_delivery.after(self.settings, event, answer, age)
         if isinstance(follows, Again):
-            again = partial(self._try, payload, follows.event, since)
+            again = partial(self._try, payload, follows.event, since, number)
             self.machine.schedule.after(follows.after, again)
         elif follows.condition != async_delivery.SUCCESS:
             self._give_up(payload, follows.condition)

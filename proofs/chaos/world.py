@@ -22,19 +22,20 @@ from proofs.fakes.sqs import FakeSQS
 
 if TYPE_CHECKING:
     import io
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from proofs.deployed import Deployed
 
 REJECTS = "https://sqs/rejects"
+DEADLY = "deadly"
 _NAME = re.compile(r"(?:event|poison|killer)-[0-9]+")
-# Every hundredth event is one that can never get through; of these, every fourth is one at which a
-# function dies.
+# Every hundredth event is one that can never get through, in runs of any length; of these, every
+# fourth is one at which a function dies.
 POISON_EVERY, KILLER_EVERY = 100, 4
 # How often what was given up is brought back while clouds still fail, and how often in all.
 _IN_TROUBLE, _ROUNDS = 2, 20
-# After so many times together, what is given up is brought back one by one: all that is left by
-# then shares its batches with something that kills the function.
+# After so many times together, dead letters are brought back one by one (`redrive --apart`): all
+# that is left by then shares its batches with something that kills the function.
 _TOGETHER = 4
 # Between what is given up and whoever brings it back.
 _OPERATOR_SECONDS = 600.0
@@ -173,6 +174,14 @@ class World(ABC):
         """Let the next invocation be the first of a new process."""
 
     @abstractmethod
+    def kinds(self) -> list[Callable[[str], Poison]]:
+        """Return what makes poison of a name, one for each kind."""
+
+    @abstractmethod
+    def deadly(self) -> tuple[str, ...]:
+        """Return what dies of killers, or never gets through with them."""
+
+    @abstractmethod
     def feed(self) -> None:
         """Plan everything that comes in."""
 
@@ -234,25 +243,37 @@ class World(ABC):
         """Return the event that a reject is of."""
         return name_of(body) or "unknown"
 
-    def make_bad(
-        self, place: int, kinds: Iterable[Callable[[str], Poison]], dies: list[str]
-    ) -> str:
+    def make_bad(self, place: int) -> str:
         """Plan one event that can never get through, and say what it is called.
+
+        Each seed begins with other kinds and another function: where the seed before ends if that
+        has `KILLER_EVERY` of these events. So three seeds in a row with 400 events each have nine
+        kinds in turn and three functions, and no flow has more.
 
         Args:
             place: its number among these, from 0.
-            kinds: what sends poison under a name, in turn.
-            dies: the functions that die of killers, in turn.
         """
-        if place % KILLER_EVERY == KILLER_EVERY - 1:
-            name = f"killer-{place}"
-            function = dies[place // KILLER_EVERY % len(dies)]
+        if (place + self.seed) % KILLER_EVERY == KILLER_EVERY - 1:
+            name, functions = f"killer-{place}", self.deadly()
+            function = functions[(self.seed + len(self.killers)) % len(functions)]
             self.killers[name] = Poison(name, function)
             self.machine.killers.setdefault(function, set()).add(name)
             return name
-        name, choices = f"poison-{place}", list(kinds)
-        self.poison[name] = choices[place % len(choices)](name)
+        name, kinds = f"poison-{place}", self.kinds()
+        first = self.seed * (KILLER_EVERY - 1)
+        self.poison[name] = kinds[(first + len(self.poison)) % len(kinds)](name)
         return name
+
+    def bad(self) -> Counter[tuple[str, str]]:
+        """Return how many there are of each kind that never gets through; 0 where there is none.
+
+        A kind is where it ends and why: the cause of poison, `DEADLY` of what ends a function.
+        """
+        every = [(each.source, each.cause) for each in (make("") for make in self.kinds())]
+        found = Counter(dict.fromkeys([*every, *((each, DEADLY) for each in self.deadly())], 0))
+        found.update((each.source, each.cause) for each in self.poison.values())
+        found.update((each.source, DEADLY) for each in self.killers.values())
+        return found
 
     def count_ended(self) -> Counter[str]:
         """Return how many events are in the rejects queue and given up."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +49,7 @@ def test_whatever_an_api_is_sent_it_answers_as_described_and_refuses_without_a_t
     stack: str,
     examples: int,
     seed: int,
-    record_property: Callable[[str, object], None],
+    figure: Callable[..., None],
 ) -> None:
     # WHEN it is sent the corpus and what the description makes of itself; texts are handed over
     # by tests/unit/test_fuzzed_edges.py
@@ -62,8 +61,7 @@ def test_whatever_an_api_is_sent_it_answers_as_described_and_refuses_without_a_t
     # AND every operation has had its share of both
     for report in tried.reports.values():
         assert set(report.operations) == set(APIS[stack].operations)
-    figures = runner.figures([tried])
-    record_property("figures", f"fuzzed edges, {stack}: {json.dumps(figures)}, seed {seed}")
+    figure(f"fuzzed edges {stack}", **runner.figures([tried]), seed=seed)
 
 
 @pytest.mark.parametrize("stack", APIS)

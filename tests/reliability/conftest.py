@@ -24,9 +24,11 @@ from tests.template.synth import synthesize
 from tests.word_counter import words  # noqa: F401 - a fixture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-CHAOS_SEEDS = 3
+# Seeds in a row, and events of each: 12 events that never get through, by which each flow sees all
+# kinds of them (see `World.make_bad`).
+CHAOS_SEEDS, CHAOS_EVENTS = 3, 400
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 Item = dict[str, Any]
 
@@ -35,22 +37,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--chaos-seeds", type=int, default=CHAOS_SEEDS, help="how many seeds of chaos per flow"
     )
-
-
-@pytest.fixture
-def figure(record_property: Callable[[str, object], None]) -> Callable[..., None]:
-    """Tell what a proof tried; tests/conftest.py prints it at the end."""
-
-    def tell(**figures: str | float) -> None:
-        record_property("figures", json.dumps(figures))
-
-    return tell
+    parser.addoption(
+        "--chaos-events", type=int, default=CHAOS_EVENTS, help="how many events per seed of chaos"
+    )
 
 
 @pytest.fixture
 def chaos_seeds(request: pytest.FixtureRequest) -> int:
     seeds: int = request.config.getoption("chaos_seeds", default=CHAOS_SEEDS)
     return seeds
+
+
+@pytest.fixture
+def chaos_events(request: pytest.FixtureRequest, chaos_seeds: int) -> int:
+    events: int = request.config.getoption("chaos_events", default=CHAOS_EVENTS)
+    if chaos_seeds * events < CHAOS_SEEDS * CHAOS_EVENTS:
+        raise pytest.UsageError(
+            f"{CHAOS_SEEDS * CHAOS_EVENTS:,} events in all seeds at least: fewer do not see "
+            "everything that can go wrong."
+        )
+    return events
 
 
 @pytest.fixture(scope="session")

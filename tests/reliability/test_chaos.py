@@ -1,6 +1,7 @@
 """Thousands of events through each flow while its clouds fail; and mutants that must be caught.
 
-`pytest tests/reliability --chaos-seeds 200` runs 200 seeds.
+`./odyssey test tests/reliability/test_chaos.py -k every_seed` with `--chaos-seeds 200` runs 200
+seeds, with `--chaos-events 10000` as many events in each.
 """
 
 from __future__ import annotations
@@ -10,53 +11,109 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from odyssey_cli import paths
-from proofs.chaos.run import FLOWS, run, shortest
-from tests.reliability.mutants import MUTANTS
+from proofs.chaos import faults
+from proofs.chaos.coverage import PARTS, missing
+from proofs.chaos.history import Violation
+from proofs.chaos.run import FLOWS, reduced, run, world_of
+from proofs.chaos.world import POISON_EVERY
+from tests.reliability.conftest import CHAOS_EVENTS, CHAOS_SEEDS
+from tests.reliability.mutants import CAUGHT_BY, MUTANTS, failures_are_not_reported
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from proofs.chaos.run import Report
     from proofs.deployed import Deployed
     from tests.reliability.mutants import Mutant
 
-EVENTS = 300
-# Enough for every mutant to be seen.
-MANY = 400
+# Events of a run with a mutant.
+FEW = 200
 
 
+@pytest.mark.parametrize("flow", FLOWS)
 def test_every_seed_of_every_flow_ends_as_promised(
-    deployed: Deployed, chaos_seeds: int, figure: Callable[..., None]
+    deployed: Deployed,
+    flow: str,
+    chaos_seeds: int,
+    chaos_events: int,
+    figure: Callable[..., None],
 ) -> None:
-    for flow in FLOWS:
-        began, faults, failed = time.perf_counter(), 0, []
-        for seed in range(1, chaos_seeds + 1):
-            # WHEN
-            report = run(flow, deployed, events=EVENTS, seed=seed)
+    began, reports = time.perf_counter(), []
+    for seed in range(1, chaos_seeds + 1):
+        # WHEN
+        report = run(flow, deployed, events=chaos_events, seed=seed)
+        reports.append(report)
+    # THEN
+    failed = [report for report in reports if not report.is_kept]
+    figure(
+        proof=f"chaos {flow}",
+        tried=chaos_seeds,
+        passed=chaos_seeds - len(failed),
+        events=chaos_seeds * chaos_events,
+        faults=sum(sum(report.faults.values()) for report in reports),
+        poison=sum(report.poison for report in reports),
+        killers=sum(report.killers for report in reports),
+        seconds=round(time.perf_counter() - began, 1),
+    )
+    assert not failed, "\n".join(
+        [
+            f"./odyssey chaos {flow} --events {chaos_events} --seed {failed[0].seed}",
+            *(f"{each.event} {each.what}" for each in failed[0].violations[:5]),
+            *map(str, failed[0].hops[1]),
+        ]
+    )
+    assert list(missing(flow, reports)) == []
+
+
+def test_a_flow_of_which_nobody_says_what_must_happen_to_it_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # GIVEN
+    assert PARTS.keys() == FLOWS.keys()
+    monkeypatch.delitem(PARTS, "discovery")
+    # WHEN
+    [found] = missing("discovery", [])
+    # THEN
+    assert "discovery" in found
+
+
+def test_what_never_happened_is_missing_by_its_name(deployed: Deployed) -> None:
+    # GIVEN so few events that there is no poison
+    report = run("event-aggregator", deployed, events=50, seed=1)
+    # WHEN the aggregator never met a conflict, and the producer called something else
+    report.faults["aggregator", faults.CONFLICT] = 0
+    report.calls["producer", "PutEvents"] = 1
+    found = list(missing("event-aggregator", [report]))
+    # THEN
+    assert "aggregator: no transaction conflict" in found
+    assert "aggregator: no refused SendMessageBatch" in found
+    assert "producer calls PutEvents, unknown to `PARTS`" in found
+    assert "aggregator never called SendMessageBatch" in found
+    assert "no poison of aggregator: deadly" in found
+    assert "no poison of producer: missing-field" in found
+
+
+@pytest.mark.parametrize("flow", FLOWS)
+def test_three_seeds_in_a_row_have_every_kind_of_poison(deployed: Deployed, flow: str) -> None:
+    for first in (1, 2, 3, 50):
+        # WHEN
+        bad: Counter[tuple[str, str]] = Counter()
+        for seed in range(first, first + CHAOS_SEEDS):
+            world = world_of(flow, deployed, CHAOS_EVENTS, seed)
+            names = [world.make_bad(place) for place in range(CHAOS_EVENTS // POISON_EVERY)]
+            bad.update(world.bad())
             # THEN
-            faults += sum(report.faults.values())
-            if not report.is_kept:
-                failed.append(report)
-        figure(
-            proof=f"chaos {flow}",
-            cases=chaos_seeds,
-            passed=chaos_seeds - len(failed),
-            events=chaos_seeds * EVENTS,
-            faults=faults,
-            seconds=round(time.perf_counter() - began, 1),
-        )
-        assert faults > chaos_seeds * 10, "hardly anything went wrong"
-        assert not failed, "\n".join(
-            [
-                f"./odyssey chaos {flow} --events {EVENTS} --seed {failed[0].seed}",
-                *(f"{each.event} {each.what}" for each in failed[0].violations[:5]),
-                *map(str, failed[0].hops[1]),
-            ]
-        )
+            assert len(world.poison) + len(world.killers) == len(set(names)) == len(names)
+            assert len(world.killers) == 1
+        assert len(bad) == len(world.kinds()) + len(world.deadly())
+        assert all(bad.values())
 
 
 @pytest.mark.parametrize(
@@ -70,8 +127,8 @@ def test_a_handler_that_breaks_a_promise_is_caught(
     # GIVEN
     mutant(monkeypatch)
     # WHEN
-    for seed in range(1, 11):
-        report = run(flow, deployed, events=MANY, seed=seed)
+    for seed in sorted(range(1, 11), key=lambda each: each != CAUGHT_BY.get(mutant, 1)):
+        report = run(flow, deployed, events=FEW, seed=seed)
         if not report.is_kept:
             break
     # THEN
@@ -79,20 +136,58 @@ def test_a_handler_that_breaks_a_promise_is_caught(
     assert report.violations
 
 
-def test_a_violation_comes_with_the_shortest_history_of_its_event(
+def test_a_violation_comes_with_a_short_history_of_its_event(
     deployed: Deployed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # GIVEN
-    MUTANTS["event-aggregator"][0](monkeypatch)
-    report = run("event-aggregator", deployed, events=MANY, seed=1)
+    failures_are_not_reported(monkeypatch)
+    report = run("event-aggregator", deployed, events=FEW, seed=1)
     # WHEN
-    smaller = shortest(report, deployed)
+    smaller = reduced(report, deployed)
     # THEN
     assert not smaller.is_kept
-    assert smaller.events < MANY
+    assert smaller.events < FEW
     name, hops = smaller.hops
     assert name in {each.event for each in smaller.violations}
     assert hops
+    # THEN it is a run that anybody can have again
+    again = run("event-aggregator", deployed, events=smaller.events, seed=1)
+    assert again.digest == smaller.digest
+
+
+@pytest.mark.parametrize(
+    ("broken", "found", "tried"),
+    [
+        ({400, 200, 100}, 100, [200, 100, 50, 75, 87, 93]),
+        ({400, 10}, 400, [200, 300, 350]),
+        ({400}, 400, [200, 300, 350]),
+        ({2, 1}, 1, [1]),
+    ],
+    ids=["halves", "a shorter one is not seen", "there is none", "of two"],
+)
+def test_a_shorter_run_is_looked_for_by_bisection(
+    deployed: Deployed,
+    monkeypatch: pytest.MonkeyPatch,
+    broken: set[int],
+    found: int,
+    tried: list[int],
+) -> None:
+    # GIVEN
+    report = run("event-aggregator", deployed, events=1, seed=7)
+    asked: list[int] = []
+
+    def pretended(flow: str, _deployed: Deployed, *, events: int, seed: int) -> Report:
+        assert (flow, seed) == ("event-aggregator", 7)
+        asked.append(events)
+        return replace(report, events=events, violations=wrong if events in broken else [])
+
+    wrong = [Violation("event-0", "is lost")]
+    monkeypatch.setattr("proofs.chaos.run.run", pretended)
+    # WHEN
+    smaller = reduced(replace(report, events=max(broken), violations=wrong), deployed)
+    # THEN
+    assert (smaller.events, smaller.violations) == (found, wrong)
+    assert asked == tried
 
 
 @pytest.mark.parametrize("flow", FLOWS)

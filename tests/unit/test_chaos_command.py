@@ -15,6 +15,7 @@ from odyssey_cli.errors import OdysseyError
 from proofs.chaos import run as chaos_run
 from proofs.chaos.history import Hop, Step, Violation
 from proofs.chaos.run import Report
+from proofs.chaos.world import DEADLY
 
 if TYPE_CHECKING:
     import pytest
@@ -28,9 +29,11 @@ def report(*violations: Violation) -> Report:
         violations=list(violations),
         hops=("event-3", [Hop(1.5, "storer", "died")]) if violations else ("", []),
         faults=Counter({("storer", "crash"): 2, ("bus", "duplicate"): 1}),
+        calls=Counter({("storer", "PutItem"): 12}),
         delivered=Counter({("storer", "first"): 10, ("storer", "again"): 4}),
+        overtaken=Counter({"storer": 5}),
         ended={"stored": 9},
-        poison=(7, 3),
+        bad=Counter({("storer", "not JSON"): 7, ("emitter", DEADLY): 3, ("storer", DEADLY): 0}),
         redrives=2,
         steps=[Step(n % 2 == 1, n, n // 4) for n in range(80)],
         lasted=7_200,
@@ -54,6 +57,14 @@ def test_a_run_shows_faults_by_function_where_events_ended_and_a_picture() -> No
     assert "█" in text
     assert "nothing lost, nothing counted twice" in text
     assert "seed 7" in text
+    assert "5 overtaken" in text
+
+
+def test_a_run_shows_what_poison_there_was_and_what_there_was_not() -> None:
+    rows = [line.split() for line in shown(report()).splitlines()]
+    assert ["storer", "not", "JSON", "7"] in rows
+    assert ["emitter", "deadly", "3"] in rows
+    assert ["storer", "deadly", "0"] in rows
 
 
 def test_without_a_terminal_there_is_no_picture() -> None:
@@ -77,7 +88,7 @@ def command(monkeypatch: pytest.MonkeyPatch, made: Report, *arguments: str) -> A
     chaos.register(app)
     monkeypatch.setattr(chaos, "_deployed", lambda: None)
     monkeypatch.setattr(chaos_run, "run", lambda *_args, **_options: made)
-    monkeypatch.setattr(chaos_run, "shortest", lambda found, _deployed: found)
+    monkeypatch.setattr(chaos_run, "reduced", lambda found, _deployed: found)
     return CliRunner().invoke(app, ["ingest", *arguments])
 
 
@@ -87,6 +98,8 @@ def test_figures_are_there_for_programs(monkeypatch: pytest.MonkeyPatch) -> None
     assert told["kept"] is True
     assert told["faults"] == {"bus": {"duplicate": 1}, "storer": {"crash": 2}}
     assert (told["poison"], told["killers"], told["redeliveries"]) == (7, 3, 4)
+    assert told["overtaken"] == {"storer": 5}
+    assert told["bad"] == {"emitter": {"deadly": 3}, "storer": {"deadly": 0, "not JSON": 7}}
 
 
 def test_a_broken_promise_ends_with_1_and_says_how_to_see_it_again(

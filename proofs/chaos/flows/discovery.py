@@ -20,6 +20,7 @@ from odyssey_cli.flows.discovery import listen, submit
 from odyssey_cli.flows.discovery.documents import Document, Submission
 from odyssey_cli.flows.discovery.listen import Seen, Service, Stop
 from odyssey_cli.flows.discovery.submit import Outcome, Script
+from proofs.chaos import faults
 from proofs.chaos.history import Violation
 from proofs.chaos.queues import QueueSource
 from proofs.chaos.running import Stuck
@@ -29,7 +30,7 @@ from proofs.fakes.s3 import OWNER, FakeS3
 from shared import times
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 ANNOUNCED, FOLLOWING = "https://sqs/uploaded", "https://sqs/updated"
 TEXT = "Åsa café 😀 R&D C# 1+1 50% a;b %41"
@@ -52,6 +53,7 @@ class Discovery(World):
     Attributes:
         submissions: by name.
         names: of items, by id.
+        places: of items in the order in which they were announced as updated, by name.
         told: how often the service told of each item that it is verified.
         announced: how often each item was announced as updated.
         unfinished: runs of the script that have not submitted everything yet.
@@ -59,6 +61,7 @@ class Discovery(World):
 
     submissions: dict[str, Submission] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
+    places: dict[str, int] = field(default_factory=dict)
     told: Counter[str] = field(default_factory=Counter)
     announced: Counter[str] = field(default_factory=Counter)
     unfinished: int = 0
@@ -124,7 +127,7 @@ class Discovery(World):
         due: list[Submission] = []
         for number in range(self.number):
             if number % POISON_EVERY == POISON_EVERY - 1:
-                name = self.make_bad(number // POISON_EVERY, self._kinds, ["updater", _SERVICE])
+                name = self.make_bad(number // POISON_EVERY)
                 if name not in self.killers:
                     self.schedule.after(at, partial(self._to_queue, name))
                 elif self.killers[name].source == _SERVICE:
@@ -235,10 +238,15 @@ class Discovery(World):
         """Run the service until there is nothing for it, and look again while there may be."""
         clients = self._clients()
         queue = self.clouds.sqs.queues.setdefault(FOLLOWING, [])
-        for each in queue:
-            if "name" not in each:
-                each["name"] = self._of(each)
-                self.announced[each["name"]] += 1
+        for each in [each for each in queue if "name" not in each]:
+            each["name"] = self._of(each)
+            self.announced[each["name"]] += 1
+            self.places.setdefault(each["name"], len(self.places))
+            if self.faults.strikes(faults.DUPLICATE, faults.DUPLICATE_RATE, _SERVICE):
+                hidden = self.clouds.sqs.now + self.generator.uniform(0, 60)
+                queue.append({**each, "visible": hidden})
+        # Its queue, too, gives messages in any order.
+        self.generator.shuffle(queue)
         service = Service(
             "items", "files", FOLLOWING, OWNER, **clients,
             pace=lambda seconds: seconds, tries=lambda: range(3),
@@ -248,26 +256,31 @@ class Discovery(World):
             self.machine.run(
                 _SERVICE, lambda: service.run(stop=Stop(), tell=self._tell, idle=_IDLE)
             )
-        if self.clouds.sqs.queues[FOLLOWING] or self.unfinished or self.uploaded.is_busy:
+        if self.clouds.sqs.queues[FOLLOWING] or self.unfinished or self.uploaded.queued:
             self.schedule.after(_LOOK, self._listen)
 
     def _tell(self, seen: Seen) -> None:
         name = self.names.get(seen.name, "unknown")
         if seen.verified is not None:
             self.told[name] += 1
+            self.history.hand_over(_SERVICE, [self.places[name]])
         what = seen.problem or "verified"
         self.history.note([name], self.schedule.elapsed, _SERVICE, what)
 
     # What can never be processed.
 
-    @property
-    def _kinds(self) -> list[Any]:
+    def kinds(self) -> list[Callable[[str], Poison]]:
+        """Return what somebody announces."""
         return [
             lambda name: Poison(name, "updater", "not JSON"),
             lambda name: Poison(name, "updater", "There is no item"),
             lambda name: Poison(name, "updater", "The event's type is"),
             lambda name: Poison(name, "updater", "no 'id' that is a UUID"),
         ]
+
+    def deadly(self) -> tuple[str, ...]:
+        """Return what dies of killers, or never gets through with them."""
+        return "updater", _SERVICE
 
     def _to_queue(self, name: str) -> None:
         """Somebody announces what is no item, or what is no announcement."""

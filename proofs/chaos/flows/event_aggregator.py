@@ -16,7 +16,7 @@ from proofs.chaos.world import POISON_EVERY, REJECTS, Clouds, Poison, World, nam
 from proofs.shapes import api_request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _GROUPS = 40
 # Requests in a second, of which some are sent again although they were answered.
@@ -90,7 +90,7 @@ class EventAggregator(World):
                     later = at + self.generator.uniform(0, 400)
                     self.schedule.after(later, partial(self._request, name))
                 continue
-            name = self.make_bad(number // POISON_EVERY, self._kinds, ["aggregator"])
+            name = self.make_bad(number // POISON_EVERY)
             if name in self.killers:
                 self.groups[name] = _GROUPS
                 self.schedule.after(at, partial(self._request, name))
@@ -210,8 +210,8 @@ class EventAggregator(World):
 
     # What can never be processed.
 
-    @property
-    def _kinds(self) -> list[Any]:
+    def kinds(self) -> list[Callable[[str], Poison]]:
+        """Return bad requests, and what somebody stores."""
         return [
             lambda name: Poison(name, "aggregator", "no text 'group'"),
             lambda name: Poison(name, "producer", "invalid-json"),
@@ -219,6 +219,10 @@ class EventAggregator(World):
             lambda name: Poison(name, "aggregator", "'received_at' is no time"),
             lambda name: Poison(name, "producer", "missing-field"),
         ]
+
+    def deadly(self) -> tuple[str, ...]:
+        """Return the function that dies of killers."""
+        return ("aggregator",)
 
     def _bad_request(self, name: str) -> None:
         bodies = {"invalid-json": f'{{"name": "{name}", ', "missing-field": f'{{"name": "{name}"}}'}

@@ -16,21 +16,22 @@ from consumer import settings as consumer_settings
 from ingest import emitter, settings, storer, transformer
 from local_cloud import event_delivery
 from odyssey_cli.flows.ingest.events import Event
-from odyssey_cli.flows.ingest.given_up import GivenUp
 from proofs.chaos import faults
 from proofs.chaos.firehose import FirehoseSource
 from proofs.chaos.flows import ingest_bringing_back as bringing_back
 from proofs.chaos.flows import ingest_reckoning
-from proofs.chaos.flows.ingest_poison import Senders
+from proofs.chaos.flows.ingest_errors import Errors
+from proofs.chaos.flows.ingest_poison import KINDS_OF_POISON, Senders
 from proofs.chaos.flows.ingest_producers import Producers
 from proofs.chaos.queues import QueueSource
 from proofs.chaos.streams import Inserts, StreamSource
 from proofs.chaos.world import POISON_EVERY, REJECTS, Clouds, World, name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from proofs.chaos.history import Violation
+    from proofs.chaos.world import Poison
 
 QUEUE, BUS, BUFFER = "https://sqs/events.fifo", "arn:bus", "https://sqs/consumer"
 KINDS = ("order", "device", "inventory", "security")
@@ -121,6 +122,7 @@ class Ingest(World):
             self.machine, "responder", responder.handler, rules.queue("consumer.responder"), say
         )
         self.policy = rules.retry_policy("Consumer")
+        self.errors = Errors(self.firehose)
         self.producers = Producers(self)
         for source in (self.firehose, self.fifo, self.stream, self.buffer):
             source.again = self.pump
@@ -134,6 +136,14 @@ class Ingest(World):
         # Two stacks have a queue each under one name.
         self.as_of("Ingest")
 
+    def kinds(self) -> list[Callable[[str], Poison]]:
+        """Return what can never be processed at some hop."""
+        return KINDS_OF_POISON
+
+    def deadly(self) -> tuple[str, ...]:
+        """Return the functions that die of killers."""
+        return "storer", "emitter", "responder"
+
     def feed(self) -> None:
         """Plan calls of all who send, each with some events and now and then poison."""
         batches: dict[str, list[Any]] = {"stream": [], "queue": []}
@@ -141,8 +151,7 @@ class Ingest(World):
         at = 0.0
         for number in range(self.number):
             if number % POISON_EVERY == POISON_EVERY - 1:
-                place = number // POISON_EVERY
-                name = self.make_bad(place, senders.kinds, ["storer", "emitter", "responder"])
+                name = self.make_bad(number // POISON_EVERY)
                 if name in self.killers:
                     batches["queue"].append(self._event(name, alone=True))
                 else:
@@ -192,16 +201,14 @@ class Ingest(World):
             return
         body = event_delivery.envelope(fields, entry["Detail"])
         times = 1
-        if self.faults.strikes(faults.DUPLICATE_RATE):
-            self.faults.note(faults.DUPLICATE, "bus")
+        if self.faults.strikes(faults.DUPLICATE, faults.DUPLICATE_RATE, "bus"):
             times = 2
         for _ in range(times):
             self._to_buffer(body, name, retries=0, age=0.0)
 
     def _to_buffer(self, body: str, name: str, *, retries: int, age: float) -> None:
         pause: float = self.generator.expovariate(1.0)
-        if self.faults.strikes(faults.RATES[faults.THROTTLED]):
-            self.faults.note(faults.THROTTLED, "bus")
+        if self.faults.strikes(faults.THROTTLED, faults.RATES[faults.THROTTLED], "bus"):
             passes = self.generator.random() < 0.8
             code = "ThrottlingException" if passes else "AccessDenied"
             failure = event_delivery.failure_of(code, "So says chaos.")
@@ -223,13 +230,14 @@ class Ingest(World):
         done = self.fifo.redrive(apart=self.apart) + self.stream.redrive()
         done += self.buffer.redrive(apart=self.apart)
         self.schedule.run()
-        return done + bringing_back.put_back_rejects(self) + bringing_back.reprocess(self)
+        # Nothing says which of these two comes first.
+        steps = [bringing_back.put_back_rejects, bringing_back.reprocess]
+        return done + sum(step(self) for step in (steps if self.rounds % 2 else steps[::-1]))
 
     def has_more(self) -> bool:
         """Say whether records are to be put into the stream again."""
         return any(name not in self.poison for name, _, _ in self.rejected()) or any(
-            GivenUp.of(document.encode()).code != "Lambda.ProcessingFailedStatus"
-            for _, document in self.firehose.errors
+            each.code != "Lambda.ProcessingFailedStatus" for _, each in self.errors.given_up()
         )
 
     def name_of_reject(self, body: str) -> str:
@@ -258,7 +266,7 @@ class Ingest(World):
             "stored": len(self.table),
             "counted": sum(int(each["event_count"]["N"]) for each in totals),
             **self.count_ended(),
-            "in the error prefix": len(self.firehose.errors),
+            "in the error prefix": len(self.errors.given_up()),
         }
 
     @property

@@ -15,25 +15,23 @@ if TYPE_CHECKING:
     from proofs.chaos.flows.ingest import Ingest
 
 
+KINDS_OF_POISON: list[Callable[[str], Poison]] = [
+    lambda name: Poison(name, "transformer", "not JSON"),
+    lambda name: Poison(name, "storer", "not JSON"),
+    lambda name: Poison(name, "emitter", "The item has no map 'event'."),
+    lambda name: Poison(name, "transformer", "unknown field"),
+    lambda name: Poison(name, "responder", "no text"),
+    lambda name: Poison(name, "transformer", "no text 'type'"),
+    lambda name: Poison(name, "responder", "not an event of a bus"),
+    lambda name: Poison(name, "transformer", "more than an hour ahead"),
+]
+
+
 @dataclass
 class Senders:
     """Send poison, each to the hop that must find it out."""
 
     world: Ingest
-
-    @property
-    def kinds(self) -> list[Callable[[str], Poison]]:
-        """What there is, in turn."""
-        return [
-            lambda name: Poison(name, "transformer", "not JSON"),
-            lambda name: Poison(name, "storer", "not JSON"),
-            lambda name: Poison(name, "emitter", "The item has no map 'event'."),
-            lambda name: Poison(name, "transformer", "unknown field"),
-            lambda name: Poison(name, "responder", "no text"),
-            lambda name: Poison(name, "transformer", "no text 'type'"),
-            lambda name: Poison(name, "responder", "not an event of a bus"),
-            lambda name: Poison(name, "transformer", "more than an hour ahead"),
-        ]
 
     def send_later(self, name: str, at: float, batches: dict[str, list[Any]]) -> None:
         """Plan to send poison, with what is sent at that time."""

@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from odyssey_cli.flows.ingest.reprocess import _Stored
 from proofs.chaos.history import Violation
 from proofs.chaos.world import name_of
 
@@ -123,35 +122,9 @@ def _lake(world: Ingest) -> Iterator[Violation]:
             yield Violation(str(line), f"is in the lake {times} times")
         if line in world.poison:
             yield Violation(str(line), "is in the lake, and is none of ours")
-    for name, _ in world.firehose.errors:
+    for name, _ in world.errors.given_up():
         if name not in world.poison and not lines[name]:
             yield Violation(name, "is left in the error prefix")
-
-
-def stored(world: Ingest) -> _Stored:
-    """Return what `odyssey ingest reprocess` knows of the store."""
-    return _Stored(_Client(world), "events")
-
-
-class _Client:
-    """As much of DynamoDB as reprocessing asks for."""
-
-    def __init__(self, world: Ingest) -> None:
-        self._by_moment: dict[tuple[str, str], list[dict[str, Any]]] = {}
-        for item in world.table.values():
-            moment = item["entity"]["S"], item["at"]["S"].partition("#")[0]
-            self._by_moment.setdefault(moment, []).append(item)
-
-    def get_paginator(self, operation: str) -> _Client:
-        """Return the one paginator."""
-        assert operation == "query"
-        return self
-
-    def paginate(self, **request: Any) -> Iterator[dict[str, Any]]:
-        """Yield the events of an entity at a time."""
-        values = request["ExpressionAttributeValues"]
-        moment = values[":entity"]["S"], values[":time"]["S"].removesuffix("#")
-        yield {"Items": self._by_moment.get(moment, [])}
 
 
 def _events(world: Ingest) -> list[dict[str, Any]]:

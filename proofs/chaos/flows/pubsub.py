@@ -22,12 +22,15 @@ from pubsub.tables import tables
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 TOPIC, SLACK, API = "arn:counted", "arn:slack", "arn:api"
 # Messages in a second, of which some are sent again although they were answered.
 _PACE, _SENT_AGAIN = 10.0, 0.02
-_IMPATIENT, _SCALE = 200, 3.0
+_SCALE = 3.0
+# Seconds for which a client tries. While a secret cannot be read, the function looks every five
+# seconds (`credentials.MIN_AGE_SECONDS`): the longest outage then lasts for 200.
+_IMPATIENT = 600
 _VOCABULARY = [f"w{number}" for number in range(60)] + shapes.WORDS
 # Every so many messages have more words than fit into a transaction.
 _LONG_EVERY = 150
@@ -131,7 +134,7 @@ class PubSub(World):
             if number % POISON_EVERY < POISON_EVERY - 1:
                 self._plan(f"event-{number}", number, at)
                 continue
-            name = self.make_bad(number // POISON_EVERY, self._kinds, ["multiplier", "logger"])
+            name = self.make_bad(number // POISON_EVERY)
             if name in self.killers:
                 self._plan(name, number, at)
             elif self.is_of_edge(self.poison[name]):
@@ -265,8 +268,8 @@ class PubSub(World):
 
     # What can never be processed.
 
-    @property
-    def _kinds(self) -> list[Any]:
+    def kinds(self) -> list[Callable[[str], Poison]]:
+        """Return bad requests, and what somebody publishes."""
         both = "+".join(_SUBSCRIBERS)
         return [
             lambda name: Poison(name, both, "not JSON"),
@@ -275,6 +278,10 @@ class PubSub(World):
             lambda name: Poison(name, both, "no 'words'"),
             lambda name: Poison(name, "counter", "401"),
         ]
+
+    def deadly(self) -> tuple[str, ...]:
+        """Return the functions that die of killers."""
+        return "multiplier", "logger"
 
     def _bad_request(self, name: str) -> None:
         token = "Bearer wrong" if self.poison[name].cause == "401" else None
