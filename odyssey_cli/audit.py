@@ -168,7 +168,8 @@ def audit(to: Target, templates: Sequence[Template]) -> Report:
     loose = [each for each in loose if each.type != belonging.STACK or each.state]
 
     rows = [row for each in loose if (row := known.row(each))]
-    rows += _without_key_pairs(set(loose) - {row.thing for row in rows}, things)
+    unknown = set(loose) - {row.thing for row in rows} - (before or set())
+    rows += _without_key_pairs(unknown, things)
     unlisted = _unlisted(tags, report.standing)
     report.rows = [
         *sorted(rows, key=lambda row: (removals.place(row.thing), row.thing)),

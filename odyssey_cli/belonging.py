@@ -129,16 +129,17 @@ def made_by(thing: Thing, templates: Iterable[Template]) -> str:
         name, kind = name.removeprefix(_OF_LAMBDA), FUNCTION
     if kind == "AWS::ApiGateway::Account":
         kind = "AWS::IAM::Role"
-    # Six characters more end a secret's.
-    end = r"-\w{6}" if kind == "AWS::SecretsManager::Secret" else r"(?:\.fifo)?"
-    made = re.fullmatch(rf"(.+)-([A-Za-z0-9]+)-[A-Za-z0-9]{{8,}}{end}", name)
+    # A secret's begins with the logical id, and six characters of the service's own end it.
+    is_secret = kind == "AWS::SecretsManager::Secret"
+    stack, end = (r"(?:(.+)-)?", r"-\w{6}") if is_secret else (r"(.+)-", r"(?:\.fifo)?")
+    made = re.fullmatch(rf"{stack}([A-Za-z0-9]+)-[A-Za-z0-9]{{8,}}{end}", name)
     if made is None:
         return ""
     is_small = kind == "AWS::S3::Bucket"
     for template in templates:
-        stack = template.name.lower() if is_small else template.name
+        own = template.name.lower() if is_small else template.name
         ids = (each.lower() if is_small else each for each in template.of(kind))
-        if made[1] == stack and made[2] in ids:
+        if made[1] in (own, None) and made[2] in ids:
             return template.name
     return ""
 
@@ -187,7 +188,7 @@ class Held:
 
     def __contains__(self, thing: Thing) -> bool:
         """Say whether a resource is in a stack, or a part of what is, or of a VPC that is there."""
-        if self._has(thing) or thing.within in self._places:
+        if self._has(thing) or (thing.within and thing.within in self._places):
             return True
         if thing.is_part and thing.within in self._vpcs:
             return True
@@ -197,14 +198,18 @@ class Held:
 
 
 def members(to: Target, stacks: Iterable[str]) -> set[tuple[str, str]]:
-    """Return type and short name of everything in stacks, the stacks themselves not."""
+    """Return type and short name of everything in stacks, the stacks themselves not.
+
+    What could not be made has no name, and what a deletion left out is the stack's no more.
+    """
     listing = to.client("cloudformation").get_paginator("list_stack_resources")
     return {
-        (each["ResourceType"], short(each.get("PhysicalResourceId", "")))
+        (each["ResourceType"], short(each["PhysicalResourceId"]))
         for stack in stacks
         for page in listing.paginate(StackName=stack)
         for each in page["StackResourceSummaries"]
-        if not each["ResourceStatus"].startswith("DELETE_COMPLETE")
+        if each.get("PhysicalResourceId")
+        and each["ResourceStatus"] not in {"DELETE_COMPLETE", "DELETE_SKIPPED"}
     }
 
 

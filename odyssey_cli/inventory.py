@@ -81,6 +81,17 @@ _LISTINGS = [
     ("AWS::SQS::Queue", "sqs", "list_queues", "QueueUrls", ""),
     ("AWS::SSM::Parameter", "ssm", "describe_parameters", "Parameters", "Name"),
 ]
+# Of stacks that were never whole or are not any more. One whose update failed serves as before
+# ("Stack status codes", AWS CloudFormation User Guide, 2026-11-21).
+_NEVER_TO_BE_USED = frozenset(
+    {
+        "CREATE_FAILED",
+        "ROLLBACK_COMPLETE",
+        "ROLLBACK_FAILED",
+        "DELETE_FAILED",
+        "REVIEW_IN_PROGRESS",
+    }
+)
 # In place of its ARN, of a subscription that nobody has confirmed: nothing can delete it, and it
 # goes by itself after some days (from memory).
 _UNCONFIRMED = "PendingConfirmation"
@@ -183,7 +194,10 @@ def tags_of(entry: Mapping[str, Any]) -> dict[str, str]:
 def _paginated(
     target: Target, *, type: str, service: str, call: str, key: str, name: str
 ) -> Iterator[Thing]:
-    for page in target.client(service).get_paginator(call).paginate():
+    # SQS tells 1,000 and no more to who does not ask for pages ("ListQueues", Amazon SQS API
+    # Reference, 2026-11-21).
+    paged = {"PaginationConfig": {"PageSize": 1_000}} if service == "sqs" else {}
+    for page in target.client(service).get_paginator(call).paginate(**paged):
         for entry in page.get(key, []):
             if not name:
                 yield Thing(type, str(entry))
@@ -218,12 +232,10 @@ def _stacks(target: Target) -> Iterator[Thing]:
         for stack in page["Stacks"]:
             status = stack["StackStatus"]
             if status != "DELETE_COMPLETE":
-                is_well = status.endswith("_COMPLETE") and status != "ROLLBACK_COMPLETE"
-                is_going_on = status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS"
                 yield Thing(
                     "AWS::CloudFormation::Stack",
                     stack["StackName"],
-                    state="" if is_well or is_going_on else status,
+                    state=status if status in _NEVER_TO_BE_USED else "",
                     tags=tags_of(stack),
                 )
 

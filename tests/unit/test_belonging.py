@@ -74,6 +74,10 @@ def test_one_resource_is_one_however_its_name_is_spelled(spelled: str, name: str
          "EventAggregator"),
         ("AWS::SecretsManager::Secret", arn("secretsmanager",
          "secret:Network-ApiSecret23DDCAD6-48DF2794B1AD-a1660f"), "Network"),
+        ("AWS::SecretsManager::Secret", arn("secretsmanager",
+         "secret:ApiSecret23DDCAD6-48DF2794B1AD-a1660f"), "Network"),
+        ("AWS::SecretsManager::Secret", arn("secretsmanager",
+         "secret:MyApiSecret23DDCAD6-48DF2794B1AD-a1660f"), ""),
         ("AWS::ApiGateway::Account",
          f"arn:aws:iam::{ACCOUNT}:role/Network-LogRole4C0B2D1D-aB3dE5fG7hI9", "Network"),
         # Of another stack, of another type, cut short, and what no template knows.
@@ -93,6 +97,38 @@ def test_a_name_tells_the_stack_only_if_it_carries_a_logical_id_of_that_type(
     type: str, name: str, stack: str
 ) -> None:
     assert belonging.made_by(Thing(type, name), TEMPLATES) == stack
+
+
+def test_what_could_not_be_made_and_what_a_deletion_left_out_is_in_no_stack(
+    aws: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a stack whose VPC was refused, and whose table was to stay
+    rows = [
+        ("AWS::EC2::VPC", "", "CREATE_FAILED"),
+        (TABLE, "kept", "DELETE_SKIPPED"),
+        (QUEUE, "gone", "DELETE_COMPLETE"),
+        (ROLE, "there", "CREATE_COMPLETE"),
+    ]
+
+    class CloudFormation:
+        def get_paginator(self, _: str) -> CloudFormation:
+            return self
+
+        def paginate(self, **_: str) -> list[dict[str, list[dict[str, str]]]]:
+            named = [
+                {"ResourceType": kind, "ResourceStatus": status}
+                | ({"PhysicalResourceId": name} if name else {})
+                for kind, name, status in rows
+            ]
+            return [{"StackResourceSummaries": named}]
+
+    monkeypatch.setattr(Target, "client", lambda *_: CloudFormation())
+    # WHEN
+    found = belonging.members(aws, ["Network"])
+    # THEN
+    assert found == {(ROLE, "there")}
+    held = belonging.Held(found | {("AWS::EC2::VPC", "")}, set(), [])
+    assert Thing(BUCKET, "left") not in held
 
 
 # AWS's limits for generated names, in characters: "CreateFunction", "CreateRole", "PutRule",

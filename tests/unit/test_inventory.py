@@ -107,6 +107,36 @@ def test_a_subscription_that_nobody_has_confirmed_is_not_listed(
     assert listed.name == "arn:aws:sns:us-east-1:1:t:0a1b"
 
 
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        ("UPDATE_COMPLETE", ""),
+        ("UPDATE_IN_PROGRESS", ""),
+        ("UPDATE_FAILED", ""),
+        ("UPDATE_ROLLBACK_FAILED", ""),
+        ("IMPORT_ROLLBACK_FAILED", ""),
+        ("CREATE_FAILED", "CREATE_FAILED"),
+        ("ROLLBACK_COMPLETE", "ROLLBACK_COMPLETE"),
+        ("ROLLBACK_FAILED", "ROLLBACK_FAILED"),
+        ("DELETE_FAILED", "DELETE_FAILED"),
+        ("REVIEW_IN_PROGRESS", "REVIEW_IN_PROGRESS"),
+    ],
+)
+def test_only_a_stack_that_was_never_whole_or_is_not_any_more_may_be_left(
+    aws: Target, monkeypatch: pytest.MonkeyPatch, status: str, state: str
+) -> None:
+    class CloudFormation:
+        def get_paginator(self, _: str) -> CloudFormation:
+            return self
+
+        def paginate(self) -> list[dict[str, list[dict[str, str]]]]:
+            return [{"Stacks": [{"StackName": "Ingest", "StackStatus": status}]}]
+
+    monkeypatch.setattr(Target, "client", lambda *_: CloudFormation())
+    [listed] = inventory._listings()["AWS::CloudFormation::Stack"](aws)
+    assert listed.state == state
+
+
 def test_a_listing_that_is_refused_is_told_or_raised(
     aws: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
