@@ -29,6 +29,7 @@ class FakeQueues:
         now: the time.
         later: what happens at which time.
         released: how many rejects were given back.
+        in_other_hands: how many rejects somebody else has.
     """
 
     def __init__(self) -> None:
@@ -37,7 +38,7 @@ class FakeQueues:
         self.looks: list[float] = []
         self.now = 0.0
         self.later: list[tuple[float, Callable[[], None]]] = []
-        self.released = 0
+        self.released = self.in_other_hands = 0
         self._held: list[dict[str, Any]] = []
 
     def get_queue_attributes(self, *, QueueUrl: str, AttributeNames: list[str]) -> dict[str, Any]:  # noqa: N803 - boto3's names
@@ -45,6 +46,10 @@ class FakeQueues:
             assert QueueUrl == EVENTS
             policy = {"deadLetterTargetArn": "arn:aws:sqs:us-east-1:123456789012:letters"}
             return {"Attributes": {"RedrivePolicy": json.dumps(policy)}}
+        if QueueUrl == REJECTS:
+            held = len(self._held)
+            counts = {VISIBLE: len(self.rejects) - held, IN_FLIGHT: held + self.in_other_hands}
+            return {"Attributes": {name: str(counts.get(name, 0)) for name in AttributeNames}}
         assert QueueUrl in (EVENTS, LETTERS)
         if QueueUrl == EVENTS:
             self.looks.append(self.now)

@@ -172,6 +172,20 @@ def test_what_the_function_rejected_before_it_failed_waits_for_its_reject(
     assert intake.ids() == ["rejected"]
 
 
+def test_while_somebody_else_has_rejects_in_hand_it_may_be_one_of_them(intake: Intake) -> None:
+    # GIVEN a redrive that is under way, or was killed
+    intake.give_up(UNNAMED, fields(3))
+    intake.queues.in_other_hands = 1
+    # WHEN
+    [put] = intake.reprocess()
+    # THEN only what has an id goes
+    assert json.loads(put)["id"] == fields(3)["id"]
+    assert intake.report == Report(brought_back=1, waiting=1)
+    # AND the other one, when they are back
+    intake.queues.in_other_hands = 0
+    assert is_own(*intake.ids())
+
+
 def test_a_reject_that_is_brought_back_meanwhile_is_none_that_never_was(intake: Intake) -> None:
     # GIVEN a reject that goes into the stream while the queues are watched
     intake.give_up(UNNAMED)

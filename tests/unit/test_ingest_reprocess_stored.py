@@ -66,7 +66,7 @@ class Intake:
 
     def store(self, id: str, **changes: Any) -> None:
         """Store the event of `UNNAMED` with an id, or one that differs in something."""
-        made = event(1, **({"id": id} | changes))
+        made = event(1, **({"id": id, "correlationid": id} | changes))
         item = {
             ENTITY: {"S": made.entity},
             AT: {"S": made.at},
@@ -123,6 +123,17 @@ def test_it_is_put_with_the_id_that_it_is_stored_with(intake: Intake) -> None:
     assert intake.report == Report(brought_back=1)
 
 
+def test_two_readings_of_different_stories_are_two(intake: Intake) -> None:
+    # GIVEN one that is stored, and the other that never was
+    intake.store("stored", correlationid="one story")
+    intake.give_up(*[UNNAMED | {"correlationid": each} for each in ("another", "one story")])
+    # WHEN
+    first, second = intake.ids()
+    # THEN only the one that it is gets its id
+    assert is_own(first)
+    assert second == "stored"
+
+
 def test_an_id_that_is_null_is_none(intake: Intake) -> None:
     intake.store("stored")
     intake.give_up(json.dumps(UNNAMED | {"id": None}).encode())
@@ -144,6 +155,7 @@ def test_a_record_with_an_id_keeps_it(intake: Intake) -> None:
         {"time": "2026-11-21T11:59:59.000001Z"},
         {"data": {"number": 2}},
         {"source": "/somebody/else"},
+        {"correlationid": "of another story"},
     ],
     ids=str,
 )

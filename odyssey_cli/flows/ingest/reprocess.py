@@ -221,14 +221,18 @@ class _Stored:
 
     def _found(self, event: EntityEvent) -> str | None:
         """Return the id with which an event is stored, None if it is not."""
-        data = strict_json.canonical(event.envelope.data)
-        for item in self._at(event.entity, rfc3339(event.envelope.time)):
+        own = event.envelope
+        data = strict_json.canonical(own.data)
+        # What began the story is the event itself, unless its producer says otherwise.
+        given = own.correlation_id if own.correlation_id != own.id else None
+        for item in self._at(event.entity, rfc3339(own.time)):
             key, stored = (event.entity, item[AT]["S"]), strict_json.from_attribute(item[EVENT])
             if (
                 key not in self._used
                 and stored["source"] == SOURCE
                 and not stored["id"].startswith(_OURS)
                 and strict_json.canonical(stored["data"]) == data
+                and stored["correlationid"] == (given or stored["id"])
             ):
                 self._used.add(key)
                 return str(stored["id"])

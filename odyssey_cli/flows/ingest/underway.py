@@ -49,20 +49,28 @@ class Underway:
     def may_have(self, given_up: GivenUp) -> bool:
         """Say whether the event of a record may be stored later, under an id of its first try."""
         # Rejects first: one that is brought back while the queues are watched was seen here.
-        return _hash(given_up.record) in self._rejected or not (
-            self.despite_queued or self._is_quiet
+        rejected = self._rejected
+        return (
+            rejected is None
+            or _hash(given_up.record) in rejected
+            or not (self.despite_queued or self._is_quiet)
         )
 
     @cached_property
-    def _rejected(self) -> frozenset[bytes]:
+    def _rejected(self) -> frozenset[bytes] | None:
         """Hashes of the records that `odyssey redrive` puts into the stream, each with an id.
 
-        The function may have rejected some of a batch and then failed on all of it: these are in
-        the error prefix and in the rejects queue.
+        None if there are rejects that somebody else has in hand. The function may have rejected
+        some of a batch and then failed on all of it: these are in the error prefix and in the
+        rejects queue.
         """
         queue = failures.FailureQueue(self.outputs[failures.REJECTS_OUTPUT], failures.Kind.REJECTS)
         waiting = failures.collect(self.target, queue)
-        failures.release(self.target, waiting)
+        try:
+            if holdings.in_queue(self.target, queue.url) > len(waiting):
+                return None
+        finally:
+            failures.release(self.target, waiting)
         return frozenset(_hash(found) for each in waiting if (found := _record(each)) is not None)
 
     @cached_property
