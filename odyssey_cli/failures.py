@@ -197,17 +197,18 @@ def redrive_all(target: Target, queue: FailureQueue, *, apart: bool = False) -> 
         waiting = [each for each in held if each.message["MessageId"] not in seen]
         if not waiting:
             return
+        is_late = False
         try:
-            while waiting:
+            while waiting and not is_late:
                 seen.add(waiting[0].message["MessageId"])
                 redriven = redrive(target, waiting[0], apart=apart)
                 del waiting[0]
                 yield redriven
-                if queue.kind is Kind.DEAD_LETTERS and time.monotonic() > until:
-                    break
+                is_late = time.monotonic() > until
         finally:
             release(target, waiting)
-        if queue.kind is not Kind.DEAD_LETTERS:
+        # Of a FIFO group the next can be received only now.
+        if queue.kind is not Kind.DEAD_LETTERS and not is_late:
             return
 
 

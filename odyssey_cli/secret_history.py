@@ -82,8 +82,7 @@ def history(repository: Path) -> Iterator[Text]:
     Raises:
         OdysseyError: not every object that there is could be read.
     """
-    listed = git(repository, "rev-list", "--objects", "--all").splitlines()
-    names = [line.split(" ", 1)[0] for line in listed]
+    names = git(repository, "rev-list", "--objects", "--no-object-names", "--all").split()
     paths = _paths(repository)
     with tempfile.TemporaryFile() as wanted:
         # Through a file: git would stop reading names while nobody reads what it writes.

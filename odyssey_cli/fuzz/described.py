@@ -91,7 +91,7 @@ def fuzz(
                 _take(event.recorder, report, client)
             elif isinstance(event, events.NonFatalError):
                 what = f"it could not be tried: {event.value}"
-                report.failures.append(Failure(event.label, what, ""))
+                report.fail(Failure(event.label, what, ""))
             elif isinstance(event, events.FatalError):
                 raise OdysseyError(
                     f"schemathesis failed: {event.exception}.", "--debug shows where."

@@ -77,6 +77,12 @@ class Report:
         """Whether all is as it should be; nothing tried is nothing proved."""
         return not (self.failures or self.failed_cases or self.untried) and self.cases > 0
 
+    def fail(self, failure: Failure) -> None:
+        """Note a failure of no request: what was looked at is a case of its own."""
+        self.cases += 1
+        self.failed_cases += 1
+        self.failures.append(failure)
+
     def as_json(self) -> dict[str, Any]:
         """Return it for programs."""
         return {

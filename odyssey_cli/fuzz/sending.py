@@ -95,7 +95,7 @@ def fuzz(
     after = stored(client, target)
     if after != before:
         what = f"refused requests changed the tables: {before} became {after}"
-        report.failures.append(Failure("", what, ""))
+        report.fail(Failure("", what, ""))
     _try(report, described, client, [each for each in requests if not each.refused])
     report.seconds = time.monotonic() - begun
     return report

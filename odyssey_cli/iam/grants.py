@@ -269,7 +269,7 @@ class _Stack:
 
     def _of(self, kind: str) -> Iterator[tuple[str, str]]:
         for each in sorted(self._members, key=lambda member: member.logical_id):
-            if each.type == kind:
+            if each.type == kind and each.physical:
                 yield each.logical_id, each.physical
 
     def _read(

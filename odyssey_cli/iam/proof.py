@@ -168,6 +168,8 @@ def _record(
     proof.rows = judge(
         [each for each in grants if not stacks or each.stack in stacks], recorded, by_stack
     )
+    if not any(row.seen for row in proof.rows):
+        proof.lacking.append("Nothing was seen to be used, so that nothing is proved.")
     return steps, assembly
 
 
