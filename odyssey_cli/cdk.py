@@ -10,7 +10,7 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING
 
-from odyssey_cli import kept_image, paths
+from odyssey_cli import assemblies, kept_image, paths
 from odyssey_cli.cloud import ACCOUNT, REGION
 from odyssey_cli.errors import OdysseyError
 
@@ -36,10 +36,10 @@ _QUIET = {
 def synthesize(
     target: Target, *, context: Mapping[str, str] | None = None, validate: bool = False
 ) -> Path:
-    """Run app.py once and return the folder of the cloud assembly.
+    """Run app.py once, if it would not make what it has made before; return the cloud assembly.
 
     Args:
-        target: what it is for.
+        target: what it is for; the assembly is in its `cdk.out`.
         context: settings, as `cdk -c` takes them.
         validate: also check against CloudFormation's own rules, which takes some seconds.
 
@@ -52,20 +52,26 @@ def synthesize(
         target.environment
         | _QUIET
         | {
-            "CDK_OUTDIR": str(assembly),
             "CDK_CONTEXT_JSON": json.dumps(settings),
             "CDK_DEFAULT_ACCOUNT": target.account,
             "CDK_DEFAULT_REGION": target.environment.get("AWS_REGION", ""),
             "CDK_VALIDATION": "true" if validate else "false",
         }
     )
+    key = assemblies.key(environment)
+    if not assemblies.bring(key, assembly):
+        with assemblies.making(key, assembly) as made:
+            _make(environment | {"CDK_OUTDIR": str(made)})
+    return assembly
+
+
+def _make(environment: Mapping[str, str]) -> None:
     ran = subprocess.run(
         [sys.executable, str(paths.ROOT / "app.py")],
         cwd=paths.ROOT, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if ran.returncode != 0:
         raise OdysseyError(_reason(ran.stderr + ran.stdout), "Mend that and run it again.")
-    return assembly
 
 
 def stacks(assembly: Path) -> list[str]:

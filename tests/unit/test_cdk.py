@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +15,6 @@ from odyssey_cli.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     Told = Callable[..., dict[str, str]]
 
@@ -88,6 +88,7 @@ def test_what_the_app_says_about_the_wanted_stacks_is_noted(tmp_path: Path) -> N
 def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Told:
     """Synthesize with `context` what a file `held`; return the environment that the app gets."""
     monkeypatch.setattr(paths, "ROOT", tmp_path)
+    monkeypatch.setattr(paths, "STATE", tmp_path / ".odyssey")
 
     def told(
         held: Mapping[str, object] | None = None,
@@ -98,6 +99,7 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Told:
 
         def run(_command: list[str], *, env: dict[str, str], **_: Any) -> Any:
             got.update(env)
+            Path(env["CDK_OUTDIR"]).mkdir()
             return subprocess.CompletedProcess([], 0, "", "")
 
         monkeypatch.setattr(subprocess, "run", run)
