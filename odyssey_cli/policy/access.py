@@ -7,9 +7,19 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from odyssey_cli.policy.ends import FUNCTION, KEY
+from odyssey_cli.policy.allowed import KEY, OPERATORS
+from odyssey_cli.policy.ends import FUNCTION, PERMISSION
 from odyssey_cli.policy.rule import Fault
-from odyssey_cli.policy.templates import Statement, as_list, services, statements_of, text, walk
+from odyssey_cli.policy.templates import (
+    OWN_ACCOUNT,
+    Json,
+    Statement,
+    as_list,
+    services,
+    statements_of,
+    text,
+    walk,
+)
 from odyssey_cli.templates import referenced
 
 if TYPE_CHECKING:
@@ -104,6 +114,11 @@ def no_wildcard(template: Template) -> Iterator[Fault]:
                     "Name the resource, or give the action a page in policy/access.py.",
                 )
 
+    for at, permission in template.of(PERMISSION).items():
+        action = text(permission.get("Action", "*"))
+        if _WILD & set(action):
+            yield Fault(at, f"It allows actions that it does not name: {action}.", "Name each.")
+
 
 def _needed(template: Template, at: str, actions: set[str], resource: str, paths: set[str]) -> bool:
     if "?" in resource:
@@ -178,30 +193,45 @@ def role_of_its_own(template: Template) -> Iterator[Fault]:
             yield Fault(at, "It may do what another function may.", "Give it a role of its own.")
 
 
-# What lets in services of AWS on behalf of others, by the property that says who.
-_ON_BEHALF = ("aws:SourceArn", "aws:SourceAccount", "kms:EncryptionContext:aws:logs:arn")
+# What says of a service of AWS on whose behalf it comes.
+_OF_RESOURCE = {"aws:SourceArn", "kms:EncryptionContext:aws:logs:arn"}
+_OF_ACCOUNT = {"aws:SourceAccount"}
+_BUS_POLICY = "AWS::Events::EventBusPolicy"
+# A part of an ARN as `templates.text` writes it: expressions have colons of their own.
+_PART = "(?:<[^>]*>|[^:<])*"
+_OF_THE_ACCOUNT = re.compile(f"arn:{_PART}:{_PART}:{_PART}:{OWN_ACCOUNT}:")
+_ROOT = f"arn:<AWS::Partition>:iam::{OWN_ACCOUNT}:root"
 
 
 def nobody_else(template: Template) -> Iterator[Fault]:
-    """Policies of resources let in neither everybody nor a service on behalf of other accounts."""
+    """Policies let in this account, and services on behalf of it or one of its resources."""
     for at, statement in template.statements:
-        principal = statement.get("Principal")
-        if statement.get("Effect") != "Allow" or principal is None:
+        if statement.get("Effect") != "Allow":
             continue
-        if principal == "*" or "*" in as_list(_of_aws_accounts(principal)):
+        principal = statement.get("Principal", {})
+        if "NotPrincipal" in statement:
+            yield Fault(at, "It lets in all but one.", "Name who may.")
+        elif not isinstance(principal, dict) or "*" in as_list(principal.get("AWS")):
             yield Fault(at, "It lets everybody in.", "Name who may.")
-        if template.type(at) == ROLE:
-            yield from _trusted(at, statement)
-        elif services(statement) and not _conditioned(statement):
-            yield Fault(
-                at,
-                "It lets a service in on behalf of any account.",
-                "Add a condition on aws:SourceArn or aws:SourceAccount.",
-            )
-    for at, permission in template.of("AWS::Lambda::Permission").items():
-        source = text(permission.get("SourceArn", ""))
-        own = bool(referenced(permission.get("SourceArn")))
-        if not own or source.endswith(":*"):
+        else:
+            yield from _others(at, principal)
+            # A role cannot say for whom a service assumes it, unless the service says so itself.
+            conditioned = template.type(at) == ROLE or _conditioned(template, statement)
+            if services(statement) and not conditioned:
+                yield Fault(
+                    at,
+                    "It lets a service in on behalf of any account.",
+                    "Add a condition that aws:SourceArn is a resource's of this account, or "
+                    "aws:SourceAccount the account.",
+                )
+    for at, policy in template.of(_BUS_POLICY).items():
+        # As it was before it had a statement: an account, or everybody.
+        who = text(policy.get("Principal", OWN_ACCOUNT))
+        if who != OWN_ACCOUNT:
+            yield Fault(at, f"It lets {who} put events on the bus.", "Let the account.")
+    for at, permission in template.of(PERMISSION).items():
+        source = permission.get("SourceArn")
+        if not _own(template, source) or text(source).endswith(":*"):
             yield Fault(
                 at,
                 "It lets a service invoke the function on behalf of any account.",
@@ -209,23 +239,32 @@ def nobody_else(template: Template) -> Iterator[Fault]:
             )
 
 
-def _of_aws_accounts(principal: object) -> object:
-    return principal.get("AWS") if isinstance(principal, dict) else None
-
-
-def _trusted(at: str, statement: Statement) -> Iterator[Fault]:
-    """Find who else than a service or this account may assume a role."""
-    principal = statement["Principal"]
-    for kind, who in principal.items() if isinstance(principal, dict) else ():
+def _others(at: str, principal: dict[str, Json]) -> Iterator[Fault]:
+    """Find who else than a service or this account is let in."""
+    for kind, who in principal.items():
         for each in map(text, as_list(who)):
-            own = each == "arn:<AWS::Partition>:iam::<AWS::AccountId>:root"
-            if kind != "Service" and not (kind == "AWS" and own):
-                yield Fault(at, f"{each} may assume the role.", "Let a service or the account.")
+            if kind != "Service" and not (kind == "AWS" and each in (_ROOT, OWN_ACCOUNT)):
+                yield Fault(at, f"It lets {each} in.", "Let a service or the account.")
 
 
-def _conditioned(statement: Statement) -> bool:
-    keys = {key for tests in statement.get("Condition", {}).values() for key in tests}
-    return bool(keys & set(_ON_BEHALF))
+def _conditioned(template: Template, statement: Statement) -> bool:
+    """Say whether a statement holds for this account or its resources only."""
+    return any(
+        all(_own(template, value) for value in as_list(values))
+        if key in _OF_RESOURCE
+        else key in _OF_ACCOUNT and [*map(text, as_list(values))] == [OWN_ACCOUNT]
+        for operator, tests in statement.get("Condition", {}).items()
+        if operator in OPERATORS
+        for key, values in tests.items()
+        if as_list(values)
+    )
+
+
+def _own(template: Template, value: Json) -> bool:
+    """Say whether an expression is the ARN of a resource of this template or this account."""
+    written = text(value)
+    at = template.resource(value)
+    return bool(_OF_THE_ACCOUNT.match(written)) or (at is not None and written == template.arn(at))
 
 
 def no_access_key(template: Template) -> Iterator[Fault]:

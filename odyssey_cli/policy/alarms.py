@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from odyssey_cli.policy.allowed import Giver, unsendable
 from odyssey_cli.policy.edges_of_firehose import BEHIND, FAILED, STREAM
 from odyssey_cli.policy.edges_of_lambda import stream_seconds
 from odyssey_cli.policy.ends import (
     FUNCTION,
     MAPPING,
     RETENTION,
-    TOPIC,
-    Giver,
     consumers,
     failure_queues,
-    unsendable,
 )
 from odyssey_cli.policy.rule import Fault
-from odyssey_cli.policy.templates import span, text, whole
+from odyssey_cli.policy.templates import TOPIC, span, text, whole
 from odyssey_cli.policy.watching import (
     AGE,
     ALARM,
     QUEUE,
+    QUEUE_NAME,
     SOON,
     Metric,
     messages_in,
@@ -69,7 +68,12 @@ def sources_watched(template: Template) -> Iterator[Fault]:
     """Whatever is consumed has an alarm on the age of the oldest it has to give."""
     for queue, properties in template.of(QUEUE).items():
         kept = whole(properties.get("MessageRetentionPeriod")) or RETENTION
-        metric = Metric("AWS/SQS", AGE, "QueueName", "Maximum", kept / _SHARE, grows=1)
+        metric = Metric(
+            *("AWS/SQS", AGE, "QueueName", "Maximum"),
+            most=kept / _SHARE,
+            grows=1,
+            value=QUEUE_NAME,
+        )
         if consumers(template, queue) and not watchers(template, metric, queue):
             yield _behind(queue, metric.name, span(kept // _SHARE))
     for at, mapping in template.of(MAPPING).items():
@@ -113,7 +117,7 @@ def failures_watched(template: Template) -> Iterator[Fault]:
             )
     # "Amazon API Gateway dimensions and metrics" and "Monitor CloudWatch metrics for HTTP APIs",
     # 2026-11-21.
-    rest = Metric("AWS/ApiGateway", "5XXError", "ApiName", "Sum", 1, passes=True)
+    rest = Metric("AWS/ApiGateway", "5XXError", "ApiName", "Sum", 1, passes=True, value="{}")
     http = Metric("AWS/ApiGateway", "5xx", "ApiId", "Sum", 1, passes=True)
     for metric, apis in (
         (rest, {at: text(each.get("Name")) for at, each in template.of(_REST).items()}),
@@ -151,12 +155,7 @@ def alarms_tell(template: Template) -> Iterator[Fault]:
     """Every alarm acts on the app's alarm topic soon, and says in a sentence what is wrong."""
     publisher = Giver(service="cloudwatch.amazonaws.com")
     for topic in template.alarm_topics & set(template.of(TOPIC)):
-        encrypted = template.properties(topic).get("KmsMasterKeyId")
-        missing = list(unsendable(template, topic, publisher))
-        if encrypted and template.resource(encrypted) is None:
-            # "Encrypting Amazon SNS topics", 2026-11-21.
-            missing.append("it by a key of the stack's own, not by one that AWS manages")
-        for each in missing:
+        for each in unsendable(template, topic, publisher):
             yield Fault(topic, "CloudWatch may not publish alarms.", f"Allow {each}.")
     for at, alarm in template.of(ALARM).items():
         if not tells(template, alarm):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from odyssey_cli.policy.allowed import Giver
 from odyssey_cli.policy.edge import Edge
 from odyssey_cli.policy.ends import (
     FUNCTION,
@@ -12,7 +13,6 @@ from odyssey_cli.policy.ends import (
     RETENTION,
     VISIBILITY,
     End,
-    Giver,
     end,
     redrive,
 )
@@ -70,7 +70,7 @@ def _queue_to_function(template: Template, at: str, mapping: Properties, queue: 
     function = template.resource(mapping.get("FunctionName"), FUNCTION)
     given_up = redrive(template, queue)
     receives = whole(template.properties(queue).get("RedrivePolicy", {}).get("maxReceiveCount"))
-    faults = [*given_up.faults, *_partial(at, mapping)]
+    faults = [*given_up.faults, *_partial(at, mapping), *_on(at, mapping)]
     if receives is not None and receives < _RECEIVES:
         faults.append(
             Fault(
@@ -127,7 +127,8 @@ def _stream_to_function(
     function = template.resource(mapping.get("FunctionName"), FUNCTION)
     destination = mapping.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
     given_up = end(template, destination, at=at, giver=_role(template, function))
-    faults = [*given_up.faults, *_partial(at, mapping), *_bounds(template, at, mapping, source)]
+    faults = [*given_up.faults, *_partial(at, mapping), *_on(at, mapping)]
+    faults += _bounds(template, at, mapping, source)
     queue = template.resource(destination, QUEUE)
     if queue and template.properties(queue).get("FifoQueue") is True:
         # "Lambda parameters for Amazon DynamoDB event source mappings", 2026-11-21.
@@ -201,6 +202,11 @@ def _partial(at: str, mapping: Properties) -> Iterator[Fault]:
             "What succeeded of a batch comes again with what failed.",
             f"Let FunctionResponseTypes be [{_PARTIAL}].",
         )
+
+
+def _on(at: str, mapping: Properties) -> Iterator[Fault]:
+    if mapping.get("Enabled", True) is not True:
+        yield Fault(at, "It is off: what waits is lost in the end.", "Let Enabled be true.")
 
 
 def _says_partial(mapping: Properties) -> str:

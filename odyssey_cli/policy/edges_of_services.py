@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from odyssey_cli.policy.allowed import Giver
 from odyssey_cli.policy.edge import Edge
 from odyssey_cli.policy.edges_of_lambda import attempts
 from odyssey_cli.policy.ends import (
     FUNCTION,
     MAPPING,
     RETENTION,
-    TOPIC,
-    Giver,
     consumers,
     end,
     redrive,
     unreachable,
 )
 from odyssey_cli.policy.rule import Fault
-from odyssey_cli.policy.templates import Json, Properties, Template, as_list, span, text, whole
+from odyssey_cli.policy.templates import (
+    TOPIC,
+    Json,
+    Properties,
+    Template,
+    as_list,
+    span,
+    text,
+    whole,
+)
 from odyssey_cli.policy.watching import QUEUE, Metric, told, watchers
 from odyssey_cli.templates import referenced
 
@@ -125,8 +133,10 @@ def _subscription(
     arn = subscription.get("RedrivePolicy", {}).get("deadLetterTargetArn")
     giver = Giver(service="sns.amazonaws.com", source=topic)
     given_up = end(template, arn, at=at, giver=giver)
-    target = template.resource(subscription.get("Endpoint")) or ""
-    faults = [*given_up.faults, *unreachable(template, target, giver, at)]
+    target = template.whose_arn(subscription.get("Endpoint")) or ""
+    faults = [*given_up.faults]
+    if subscription.get("Protocol") not in _TO_PEOPLE:
+        faults += unreachable(template, target, giver, at)
     tries, age = _SNS_TRIES, _SNS_AGE
     if template.type(target) == FUNCTION:
         # SNS hands a message to Lambda, which then has tries of its own.
@@ -154,22 +164,30 @@ def rules(template: Template) -> Iterator[Edge]:
         source = template.resource(bus)
         name = template.label(source) if source else f"bus {text(bus)}"
         for target in rule.get("Targets", []):
-            yield _delivery(template, at, name, target, "rule to", "events.amazonaws.com")
+            yield _delivery(template, at, name, target, "rule to", "events.amazonaws.com", rule)
     for at, schedule in template.of("AWS::Scheduler::Schedule").items():
         target = schedule.get("Target", {})
         # A schedule's role sends to the queue, not the service itself.
         giver = Giver(role=template.resource(target.get("RoleArn"), "AWS::IAM::Role"))
-        yield _delivery(template, at, template.label(at), target, "schedule to", giver)
+        yield _delivery(template, at, template.label(at), target, "schedule to", giver, schedule)
 
 
 def _delivery(
-    template: Template, at: str, source: str, target: Properties, kind: str, by: str | Giver
+    template: Template,
+    at: str,
+    source: str,
+    target: Properties,
+    kind: str,
+    by: str | Giver,
+    maker: Properties,
 ) -> Edge:
     giver = Giver(service=by, source=at) if isinstance(by, str) else by
     arn = target.get("DeadLetterConfig", {}).get("Arn")
     given_up = end(template, arn, at=at, giver=giver)
-    to = template.resource(target.get("Arn")) or ""
+    to = template.whose_arn(target.get("Arn")) or ""
     faults = [*given_up.faults, *unreachable(template, to, giver, at)]
+    if maker.get("State", "ENABLED") != "ENABLED":
+        faults.append(Fault(at, "It is off, and hands nothing over.", "Let State be ENABLED."))
     policy = target.get("RetryPolicy", {})
     # The most is 185 tries in 24 hours, and what is left out is the most ("RetryPolicy", Amazon
     # EventBridge API Reference, 2026-11-21): the contracts want it stated all the same.
@@ -257,17 +275,13 @@ def notifications(template: Template) -> Iterator[Edge]:
 
 
 def _notification(template: Template, at: str, bucket: str, arn: Json) -> Edge:
-    to = template.resource(arn) or ""
+    to = template.whose_arn(arn) or ""
     tries, age, where, who = "S3's own", "S3's own", "nothing", _NOBODY_NEEDS
     giver = Giver(service="s3.amazonaws.com", source=bucket)
     faults = tuple(unreachable(template, to, giver, at))
     if template.type(to) == FUNCTION:
         tries, age, last = attempts(template, to, at)
         where, who, faults = last.where, last.told, (*faults, *last.faults)
-    elif template.type(to) not in (QUEUE, TOPIC):
-        faults = (
-            Fault(at, "A bucket tells what is elsewhere.", "Let it tell what is in this stack."),
-        )
     return Edge(
         at,
         template.label(bucket),
@@ -287,11 +301,15 @@ def replications(template: Template) -> Iterator[Edge]:
     for at, bucket in template.of(BUCKET).items():
         for rule in bucket.get("ReplicationConfiguration", {}).get("Rules", []):
             destination = rule.get("Destination", {})
-            # "Using S3 Replication metrics", Amazon S3 User Guide, 2026-11-21.
+            # "Using S3 Replication metrics", Amazon S3 User Guide, 2026-11-21; that it is counted
+            # by all three is from memory.
             failed = Metric(
                 "AWS/S3", "OperationsFailedReplication", "SourceBucket", "Sum", 1, passes=True
             )
-            alarms = watchers(template, failed, at)
+            copies = text(destination.get("Bucket")).rpartition(":")[2]
+            alarms = watchers(
+                template, failed, at, DestinationBucket=copies, RuleId=text(rule.get("Id"))
+            )
             measured = destination.get("Metrics", {}).get("Status") == "Enabled"
             yield Edge(
                 at,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from odyssey_cli.policy.ends import KEY
+from odyssey_cli.policy.allowed import KEY, WITHOUT_TLS
 from odyssey_cli.policy.rule import Fault
 from odyssey_cli.policy.templates import Json, Properties, as_list, statements_of, text
 from odyssey_cli.templates import referenced
@@ -42,13 +42,14 @@ def _stream(properties: Properties) -> Json:
     return properties.get("StreamEncryption", {}).get("KeyId")
 
 
-def _volumes(properties: Properties) -> Json:
-    """Return a key of a host's volumes; false when one is not encrypted."""
-    volumes = [each.get("Ebs", {}) for each in properties.get("BlockDeviceMappings", [])]
-    if not volumes or not all(each.get("Encrypted") is True for each in volumes):
-        return False
-    keys = [each.get("KmsKeyId") for each in volumes]
-    return keys if all(keys) else _OF_AWS
+def _volumes(properties: Properties) -> list[Json]:
+    """Return what each volume of a host says."""
+    return [_volume(each.get("Ebs", {})) for each in properties.get("BlockDeviceMappings", [])]
+
+
+def _volume(properties: Properties) -> Json:
+    """Return a volume's key; false when it is not encrypted."""
+    return properties.get("Encrypted") is True and (properties.get("KmsKeyId") or _OF_AWS)
 
 
 # Stands for encryption that AWS does with a key of its own when nothing is said: DynamoDB, Secrets
@@ -63,7 +64,7 @@ _ENCRYPTED: dict[str, Callable[[Properties], Json]] = {
         )
         or _OF_AWS
     ),
-    "AWS::EC2::Instance": _volumes,
+    "AWS::EC2::Volume": _volume,
     "AWS::Kinesis::Stream": _stream,
     "AWS::KinesisFirehose::DeliveryStream": _delivery_stream,
     "AWS::Logs::LogGroup": lambda each: each.get("KmsKeyId") or _OF_AWS,
@@ -72,6 +73,13 @@ _ENCRYPTED: dict[str, Callable[[Properties], Json]] = {
     "AWS::SNS::Topic": lambda each: each.get("KmsMasterKeyId"),
     "AWS::SQS::Queue": _queue,
 }
+
+
+# What may have a key of AWS's in prod, too, which it has when it says nothing ("Encryption at Rest
+# for Amazon EventBridge Custom Event Bus", Amazon EventBridge User Guide, 2026-11-21; that an
+# archive has it, too, is from memory): a key of the stack's own would have to let in whoever puts
+# events on the bus, and whoever gets them. A key that is named all the same has to be the stack's.
+_MAY_BE_OF_AWS = ("AWS::Events::Archive", "AWS::Events::EventBus")
 
 
 def encrypted(template: Template) -> Iterator[Fault]:
@@ -85,6 +93,16 @@ def encrypted(template: Template) -> Iterator[Fault]:
             yield from _with_a_key(template, at, said(properties))
     for at, properties in template.of("AWS::KinesisFirehose::DeliveryStream").items():
         yield from _with_a_key(template, at, _objects(properties))
+    for at, host in template.of("AWS::EC2::Instance").items():
+        # Without a word, the volume is as the image says.
+        for volume in _volumes(host) or [False]:
+            yield from _with_a_key(template, at, volume)
+    for at, launched in template.of("AWS::EC2::LaunchTemplate").items():
+        for volume in _volumes(launched.get("LaunchTemplateData", {})):
+            yield from _with_a_key(template, at, volume)
+    for at, properties in template.of(*_MAY_BE_OF_AWS).items():
+        if "KmsKeyIdentifier" in properties:
+            yield from _with_a_key(template, at, properties["KmsKeyIdentifier"])
     for at, bucket in template.of("AWS::S3::Bucket").items():
         rules = bucket.get("BucketEncryption", {}).get("ServerSideEncryptionConfiguration", [])
         if template.is_prod and not all(rule.get("BucketKeyEnabled") is True for rule in rules):
@@ -138,7 +156,7 @@ def tls_only(template: Template) -> Iterator[Fault]:
             for statement in statements_of(policy)
             if statement.get("Effect") == "Deny"
             and statement.get("Principal") in ("*", {"AWS": "*"})
-            and statement.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}}
+            and statement.get("Condition") == WITHOUT_TLS
             and actions & set(as_list(statement.get("Action")))
             and _all_of(kind, resource, statement.get("Resource"))
         }

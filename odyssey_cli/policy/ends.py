@@ -5,17 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from odyssey_cli.policy.allowed import Giver, granted_to_role, unsendable
 from odyssey_cli.policy.rule import Fault
-from odyssey_cli.policy.templates import (
-    Json,
-    Statement,
-    Template,
-    as_list,
-    services,
-    span,
-    statements_of,
-    whole,
-)
+from odyssey_cli.policy.templates import TOPIC, Json, Template, as_list, span, text, whole
 from odyssey_cli.policy.watching import QUEUE, SOON, messages_in, told, watchers
 from odyssey_cli.templates import referenced
 
@@ -23,16 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAPPING = "AWS::Lambda::EventSourceMapping"
-KEY = "AWS::KMS::Key"
 FUNCTION = "AWS::Lambda::Function"
 PERMISSION = "AWS::Lambda::Permission"
-TOPIC = "AWS::SNS::Topic"
-_QUEUE_POLICY, _TOPIC_POLICY = "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"
 # What SQS assumes ("SetQueueAttributes", Amazon SQS API Reference, 2026-11-21).
 VISIBILITY, RETENTION = 30, 4 * 24 * 60 * 60
-# What whoever sends to an encrypted queue needs of its key ("Key management", Amazon SQS Developer
-# Guide, 2026-11-21).
-_OF_THE_KEY = {"kms:Decrypt", "kms:GenerateDataKey"}
 
 
 @dataclass(frozen=True)
@@ -48,21 +34,6 @@ class End:
     where: str
     told: str
     faults: tuple[Fault, ...]
-
-
-@dataclass(frozen=True)
-class Giver:
-    """Who writes to the end of an edge: a role, or a service on behalf of one resource.
-
-    Attributes:
-        role: the role's logical id.
-        service: the service's principal.
-        source: the logical id of the resource on whose behalf the service writes.
-    """
-
-    role: str | None = None
-    service: str = ""
-    source: str = ""
 
 
 def consumers(template: Template, queue: str) -> list[str]:
@@ -96,7 +67,7 @@ def end(template: Template, arn: Json, *, at: str, giver: Giver | None) -> End:
         at: the resource that says so.
         giver: who writes it there; None where no permission is needed.
     """
-    queue = template.resource(arn, QUEUE)
+    queue = template.whose_arn(arn, QUEUE)
     if queue is None:
         problem = "What is given up is gone." if arn is None else "What is given up goes elsewhere."
         return End("nowhere", "nobody", (Fault(at, problem, "Name a queue of this stack."),))
@@ -135,9 +106,10 @@ def redrive(template: Template, queue: str) -> End:
         faults.append(
             Fault(queue, "It hands a message out for ever.", "State RedrivePolicy.maxReceiveCount.")
         )
-    dead_letters = template.resource(policy.get("deadLetterTargetArn"), QUEUE)
+    dead_letters = template.whose_arn(policy.get("deadLetterTargetArn"), QUEUE)
     if dead_letters is not None:
         faults += _same_kind(template, queue, dead_letters)
+        faults += _takes(template, queue, dead_letters)
         if _retention(template, dead_letters) <= _retention(template, queue):
             # A message takes its age along, unless a FIFO queue gives it up (same page).
             faults.append(
@@ -167,6 +139,21 @@ def _same_kind(template: Template, queue: str, dead_letters: str) -> Iterator[Fa
         )
 
 
+def _takes(template: Template, queue: str, dead_letters: str) -> Iterator[Fault]:
+    # "RedriveAllowPolicy", AWS CDK API Reference, 2026-11-21: who may is all, unless it says which.
+    policy = template.properties(dead_letters).get("RedriveAllowPolicy") or {}
+    named = map(text, as_list(policy.get("sourceQueueArns")))
+    permission = policy.get("redrivePermission", "allowAll")
+    if permission != "allowAll" and not (
+        permission == "byQueue" and template.arn(queue) in [*named]
+    ):
+        yield Fault(
+            dead_letters,
+            f"It does not take what {template.label(queue)} gives up.",
+            "Let RedriveAllowPolicy name that queue, or leave it out.",
+        )
+
+
 def _permission(template: Template, queue: str, giver: Giver | None, at: str) -> Iterator[Fault]:
     """Find what keeps `giver` from writing to a queue: what it gives up would be lost silently."""
     if giver is not None:
@@ -185,80 +172,43 @@ def _who(template: Template, giver: Giver) -> str:
     return template.label(giver.role) if giver.role else "A role that is elsewhere"
 
 
-def unsendable(template: Template, to: str, giver: Giver) -> Iterator[str]:
-    """Yield what `giver` lacks to send to a queue or topic, which may be encrypted with a key."""
-    action = "sns:Publish" if template.type(to) == TOPIC else "sqs:SendMessage"
-    own = list(template.allowed(giver.role)) if giver.role else []
-    granted = (
-        _by_resource_policy(template, to, action, giver)
-        if giver.service
-        else _granted(own, {action}, to)
-    )
-    if not granted:
-        yield action
-    key = template.resource(template.properties(to).get("KmsMasterKeyId"), KEY)
-    if key is None:
-        return
-    statements = statements_of(template.properties(key), "KeyPolicy")
-    if not (
-        _of_the_service(statements, giver.service)
-        if giver.service
-        else _granted(own, _OF_THE_KEY, key)
-    ):
-        yield " and ".join(sorted(_OF_THE_KEY))
-
-
-def _granted(statements: list[Statement], actions: set[str], on: str) -> bool:
-    allowed = {
-        action
-        for statement in statements
-        if statement.get("Effect") == "Allow" and on in referenced(statement.get("Resource"))
-        for action in as_list(statement.get("Action"))
-    }
-    return actions <= allowed
-
-
-def _by_resource_policy(template: Template, to: str, action: str, giver: Giver) -> bool:
-    return any(
-        statement.get("Effect") == "Allow"
-        and giver.service in services(statement)
-        and action in as_list(statement.get("Action"))
-        and to in referenced(statement.get("Resource"))
-        and (not giver.source or giver.source in referenced(statement.get("Condition")))
-        for kind, names in ((_QUEUE_POLICY, "Queues"), (_TOPIC_POLICY, "Topics"))
-        for policy in template.of(kind).values()
-        if to in referenced(policy.get(names))
-        for statement in statements_of(policy)
-    )
-
-
-def _of_the_service(statements: list[Statement], service: str) -> bool:
-    allowed = {
-        action
-        for statement in statements
-        if statement.get("Effect") == "Allow" and service in services(statement)
-        for action in as_list(statement.get("Action"))
-    }
-    return allowed >= _OF_THE_KEY
-
-
 def unreachable(template: Template, to: str, giver: Giver, at: str) -> Iterator[Fault]:
-    """Find what keeps a service from handing something to a function, queue or topic."""
-    missing: list[str] = []
+    """Find what keeps a giver from handing something to a function, queue or topic.
+
+    Args:
+        template: the template.
+        to: the function's, queue's or topic's logical id; "" for what is elsewhere.
+        giver: who hands it over.
+        at: the resource that says so.
+    """
     if template.type(to) in (QUEUE, TOPIC):
         missing = list(unsendable(template, to, giver))
-    elif template.type(to) == FUNCTION and giver.service:
-        permitted = any(
-            to in referenced(permission.get("FunctionName"))
-            and permission.get("Principal") == giver.service
-            and permission.get("Action") == "lambda:InvokeFunction"
-            and giver.source in referenced(permission.get("SourceArn"))
-            for permission in template.of(PERMISSION).values()
+    elif template.type(to) == FUNCTION:
+        missing = [] if _may_invoke(template, to, giver) else ["lambda:InvokeFunction"]
+    else:
+        yield Fault(
+            at,
+            f"{_who(template, giver)} hands something to what is elsewhere, or of a kind that "
+            "nobody knows.",
+            "Hand it to a function, queue or topic of this stack.",
         )
-        missing = [] if permitted else ["lambda:InvokeFunction"]
+        return
     for each in missing:
         yield Fault(
             at,
             f"{_who(template, giver)} may not hand anything to {template.label(to)}.",
             f"Allow {each}.",
         )
+
+
+def _may_invoke(template: Template, function: str, giver: Giver) -> bool:
+    if not giver.service:
+        own = template.allowed(giver.role) if giver.role else ()
+        return granted_to_role(template, own, {"lambda:InvokeFunction"}, function)
+    return any(
+        function in referenced(permission.get("FunctionName"))
+        and permission.get("Principal") == giver.service
+        and permission.get("Action") == "lambda:InvokeFunction"
+        and text(permission.get("SourceArn")) == template.arn(giver.source)
+        for permission in template.of(PERMISSION).values()
+    )

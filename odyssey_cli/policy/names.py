@@ -10,7 +10,7 @@ from odyssey_cli.policy.templates import text, walk
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from odyssey_cli.policy.templates import Template
+    from odyssey_cli.policy.templates import Properties, Template
 
 # Where the property that names a resource for ever is neither `Name` nor made of its type.
 _NAMED_BY = {
@@ -18,6 +18,8 @@ _NAMED_BY = {
     "AWS::EC2::KeyPair": {"KeyName"},
     "AWS::KMS::Alias": {"AliasName"},
 }
+# Where it is within another property.
+_NAMED_WITHIN = {"AWS::Budgets::Budget": ("Budget", "BudgetName")}
 # A name that is none, or only within something that has one.
 _LABELS = {
     ("AWS::ApiGateway::RestApi", "Name"): "a label: callers use the id",
@@ -51,12 +53,18 @@ def no_export(template: Template) -> Iterator[Fault]:
                 )
 
 
+def _named_within(kind: str, properties: Properties) -> set[str]:
+    outer, name = _NAMED_WITHIN.get(kind, ("", ""))
+    return {name} & set(properties.get(outer, {}))
+
+
 def no_physical_name(template: Template) -> Iterator[Fault]:
     """Nothing has a name that another copy could not have, but what others find it by."""
     for at, resource in template.resources.items():
         kind, properties = resource["Type"], resource.get("Properties", {})
         last = kind.rpartition("::")[2]
-        for name in {"Name", f"{last}Name", *_NAMED_BY.get(kind, ())} & set(properties):
+        names = {"Name", f"{last}Name", *_NAMED_BY.get(kind, ())} & set(properties)
+        for name in names | _named_within(kind, properties):
             needed = _NEEDED.get((kind, name))
             if (kind, name) in _LABELS:
                 continue

@@ -58,7 +58,7 @@ RULES = (
     Rule(
         "encrypted",
         "Queues, topics, tables, buckets, streams, logs, secrets and volumes are encrypted at "
-        "rest, in prod with the stack's own key.",
+        "rest, in prod with the stack's own key, buses and archives with one of AWS's.",
         encryption.encrypted,
     ),
     Rule("keys-rotate", "Keys rotate, and only prod has any.", encryption.keys_rotate),

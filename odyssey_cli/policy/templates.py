@@ -21,6 +21,9 @@ Statement = dict[str, Any]
 
 # How a stack finds the topic of all alarms, and how the stack that has the topic announces it.
 ALARM_TOPIC = "/odyssey/alarm-topic-arn"
+# What expressions have that refer to the account itself, as `text` writes it.
+OWN_ACCOUNT = "<AWS::AccountId>"
+TOPIC = "AWS::SNS::Topic"
 _KINDS = {
     *("Api", "Bucket", "Bus", "Function", "Queue", "Role", "Secret", "Stream", "Table", "Topic"),
 }
@@ -90,6 +93,19 @@ class Template:
             if each in self.resources and (not types or self.type(each) in types)
         ]
         return found[0] if found else None
+
+    def arn(self, logical_id: str) -> str:
+        """Return the expression for a resource's ARN, as `text` writes it."""
+        # What else is an end of an edge has its ARN as an attribute.
+        return f"<{logical_id}>" if self.type(logical_id) == TOPIC else f"<{logical_id}.Arn>"
+
+    def whose_arn(self, value: Json, *types: str) -> str | None:
+        """Return the resource, of one of some types, whose ARN an expression is, if any.
+
+        Of one in another account, or of a queue's address, there is none.
+        """
+        found = self.resource(value, *types)
+        return found if found and text(value) == self.arn(found) else None
 
     def label(self, logical_id: str) -> str:
         """Return what a person calls a resource: its construct's path, else its logical id."""

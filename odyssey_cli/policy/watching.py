@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from odyssey_cli.policy.templates import Properties, Template, as_list, text, whole
 from odyssey_cli.templates import referenced
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ALARM = "AWS::CloudWatch::Alarm"
 QUEUE = "AWS::SQS::Queue"
 # "Available CloudWatch metrics for Amazon SQS", 2026-11-21.
 DEPTH, AGE = "ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"
+QUEUE_NAME = "<{}.QueueName>"
+# With any of which an alarm looks at something else: of a metric in another unit there is no value
+# ("MetricAlarm", Amazon CloudWatch API Reference, from memory).
+_ANOTHER = {"ExtendedStatistic", "Metrics", "ThresholdMetricId", "Unit"}
 # Within how many seconds of what it looks at an alarm tells somebody. Our number: three periods of
 # the five minutes of which constructs/odyssey_constructs/alarms.py makes every alarm.
 SOON = 15 * 60
@@ -36,6 +36,9 @@ class Metric:
             short of it, the least.
         falls: whether too little is what is wrong.
         grows: by how much it grows in a second in which nobody is told: an age does.
+        value: the dimension's value, as `templates.text` writes it, with `{}` for the logical id
+            or the name of what the metric is of. Most have what Ref gives; Ref of a queue is its
+            address, of which CloudWatch knows nothing.
         passes: whether it shows what happened in one period only, as a count of events does, and
             not what is so until somebody mends it.
     """
@@ -48,21 +51,33 @@ class Metric:
     falls: bool = False
     grows: float = 0
     passes: bool = False
+    value: str = "<{}>"
 
 
 def messages_in(most: int = 1) -> Metric:
     """Return the number of messages that wait in a queue."""
-    return Metric("AWS/SQS", DEPTH, "QueueName", "Maximum", most)
+    return Metric("AWS/SQS", DEPTH, "QueueName", "Maximum", most, value=QUEUE_NAME)
 
 
-def watchers(template: Template, metric: Metric, of: str) -> list[str]:
-    """Return the alarms on a metric of the resource or name `of` that tell somebody in time."""
+def watchers(template: Template, metric: Metric, of: str, **more: str) -> list[str]:
+    """Return the alarms on a metric of the resource or name `of` that tell somebody in time.
+
+    Args:
+        template: the template.
+        metric: the metric.
+        of: the logical id or the name.
+        more: the values of its other dimensions, by name. With one too many or too few it is
+            another metric, which has no values ("Dimensions", Amazon CloudWatch User Guide, from
+            memory).
+    """
+    dimensions = {metric.dimension: metric.value.format(of), **more}
     return [
         at
         for at, alarm in template.of(ALARM).items()
         if (alarm.get("Namespace"), alarm.get("MetricName")) == (metric.namespace, metric.name)
         and alarm.get("Statistic") == metric.statistic
-        and of in _dimension(alarm, metric.dimension)
+        and not _ANOTHER & set(alarm)
+        and _dimensions(alarm) == dimensions
         and _in_time(alarm, metric)
         and tells(template, alarm)
     ]
@@ -97,11 +112,11 @@ def _wrong_periods(alarm: Properties) -> int:
     return whole(alarm.get("DatapointsToAlarm", alarm.get("EvaluationPeriods"))) or 0
 
 
-def _dimension(alarm: Properties, name: str) -> Iterator[str]:
-    for each in as_list(alarm.get("Dimensions")):
-        if each.get("Name") == name:
-            yield from referenced(each.get("Value"))
-            yield text(each.get("Value"))
+def _dimensions(alarm: Properties) -> dict[str, str] | None:
+    """Return an alarm's dimensions, by name; none when two have the same."""
+    found = as_list(alarm.get("Dimensions"))
+    by_name = {text(each.get("Name")): text(each.get("Value")) for each in found}
+    return by_name if len(by_name) == len(found) else None
 
 
 def _in_time(alarm: Properties, metric: Metric) -> bool:

@@ -1,6 +1,7 @@
 """What guards the edges of a template, and keeps its data: to be taken away, piece by piece.
 
-Each entry says that a rule looks at a property, wherever it stands. `*` is any place in a list.
+Each entry says that a rule looks at a property, wherever it stands. `*` is any place in a list, `+`
+one behind its last.
 """
 
 from __future__ import annotations
@@ -37,7 +38,11 @@ GUARDS: dict[str, list[str]] = {
         "Targets/*/RetryPolicy/MaximumEventAgeInSeconds",
         "Targets/*/RetryPolicy/MaximumRetryAttempts",
     ],
-    "AWS::KMS::Key": ["EnableKeyRotation"],
+    "AWS::KMS::Key": [
+        "EnableKeyRotation",
+        "KeyPolicy/Statement/*/Condition/ArnLike/kms:EncryptionContext:aws:logs:arn",
+        "KeyPolicy/Statement/*/Condition/StringEquals/aws:SourceAccount",
+    ],
     "AWS::KinesisFirehose::DeliveryStream": [
         "DeliveryStreamEncryptionConfigurationInput",
         f"{_FIREHOSE}/CloudWatchLoggingOptions",
@@ -58,7 +63,7 @@ GUARDS: dict[str, list[str]] = {
         *("MaximumRetryAttempts", "ScalingConfig", "ScalingConfig/MaximumConcurrency"),
     ],
     "AWS::Lambda::Function": ["LoggingConfig", "LoggingConfig/LogGroup", "Role"],
-    "AWS::Lambda::Permission": ["Principal", "SourceArn"],
+    "AWS::Lambda::Permission": ["Action", "Principal", "SourceArn"],
     "AWS::Logs::LogGroup": ["KmsKeyId", "RetentionInDays"],
     "AWS::S3::Bucket": [
         *("BucketEncryption", "PublicAccessBlockConfiguration", "VersioningConfiguration"),
@@ -86,11 +91,27 @@ GUARDS: dict[str, list[str]] = {
     "Custom::ClosedDefaultGroup": ["ServiceTimeout"],
     "Custom::EmptyBucket": ["Bucket", "ServiceTimeout"],
 }
+# The same, of prod alone: dev has other values, which are those of what says nothing.
+GUARDS_OF_PROD: dict[str, list[str]] = {
+    "AWS::DynamoDB::Table": [
+        *("DeletionProtectionEnabled", "PointInTimeRecoverySpecification", "SSESpecification"),
+        "PointInTimeRecoverySpecification/PointInTimeRecoveryEnabled",
+        *("SSESpecification/KMSMasterKeyId", "SSESpecification/SSEEnabled"),
+    ],
+    "AWS::EC2::Instance": ["BlockDeviceMappings/*/Ebs/KmsKeyId", "DisableApiTermination"],
+    "AWS::KinesisFirehose::DeliveryStream": ["DeliveryStreamEncryptionConfigurationInput/KeyARN"],
+}
 # What must go with a dev stack and outlive a prod stack.
 HOLDS_DATA = {
     *("AWS::DynamoDB::Table", "AWS::KMS::Key", "AWS::Logs::LogGroup", "AWS::Logs::LogStream"),
     *("AWS::S3::Bucket", "AWS::SecretsManager::Secret", "AWS::SQS::Queue"),
 }
+_FOREIGN = {"AWS": "arn:aws:iam::123456789012:root"}
+_LET_IN: list[tuple[str, Any]] = [
+    ("PolicyDocument/Statement/*/Principal", _FOREIGN),
+    ("PolicyDocument/Statement/*/Condition/ArnEquals/aws:SourceArn", "*"),
+    ("PolicyDocument/Statement/*/Condition/StringEquals/aws:SourceAccount", "*"),
+]
 # By type, what is worse than it is: a property, and a value that it must not have.
 WORSE: dict[str, list[tuple[str, Any]]] = {
     "AWS::CloudWatch::Alarm": [
@@ -101,11 +122,31 @@ WORSE: dict[str, list[tuple[str, Any]]] = {
         *(("EvaluationPeriods", 0), ("EvaluationPeriods", 4), ("EvaluationPeriods", 288)),
         *(("Period", 30), ("Period", 960), ("Period", 3600), ("Period", 86400)),
         ("Statistic", "Minimum"),
+        *(("ExtendedStatistic", "p10"), ("Unit", "Bytes")),
+        ("Dimensions/+", {"Name": "Stage", "Value": "dev"}),
+        ("Dimensions/*/Value/Fn::GetAtt/1", "Arn"),
         *(("TreatMissingData", each) for each in ("breaching", "ignore", "missing")),
     ],
     "AWS::Events::Archive": [("RetentionDays", 0), ("RetentionDays", 30)],
-    "AWS::Events::Rule": [("Targets/*/DeadLetterConfig/Arn", "arn:aws:sqs:elsewhere")],
+    "AWS::Budgets::Budget": [("Budget/BudgetName", "mine")],
+    "AWS::DynamoDB::Table": [
+        ("TableName", "mine"),
+        # Whichever of them it is, the other is wrong.
+        *(("DeletionProtectionEnabled", each) for each in (True, False)),
+    ],
+    "AWS::Events::Rule": [
+        ("State", "DISABLED"),
+        ("Targets/*/Arn", "arn:aws:sqs:eu-north-1:123456789012:elsewhere"),
+        ("Targets/*/DeadLetterConfig/Arn", "arn:aws:sqs:elsewhere"),
+    ],
+    "AWS::KMS::Key": [
+        ("KeyPolicy/Statement/*/Principal", _FOREIGN),
+        ("KeyPolicy/Statement/*/Condition/ArnLike/kms:EncryptionContext:aws:logs:arn", "*"),
+        ("KeyPolicy/Statement/*/Condition/StringEquals/aws:SourceAccount", "123456789012"),
+    ],
+    "AWS::IAM::Role": [("AssumeRolePolicyDocument/Statement/*/Principal", _FOREIGN)],
     "AWS::IAM::Policy": [
+        ("PolicyDocument/Statement/*/Action", "*"),
         ("PolicyDocument/Statement/*/Action", "s3:GetObjec?"),
         ("PolicyDocument/Statement/*/Resource", "arn:aws:s3:::lak?"),
     ],
@@ -116,6 +157,7 @@ WORSE: dict[str, list[tuple[str, Any]]] = {
         ("MaximumRecordAgeInSeconds", -1),
         ("MaximumRecordAgeInSeconds", 86400),
         ("MaximumRetryAttempts", -1),
+        ("Enabled", False),
         ("DestinationConfig/OnFailure/Destination", "arn:aws:sqs:elsewhere"),
     ],
     "AWS::Lambda::Function": [("Role", "arn:aws:iam::123456789012:role/of-all")],
@@ -128,13 +170,17 @@ WORSE: dict[str, list[tuple[str, Any]]] = {
     ],
     "AWS::SNS::Topic": [("TopicName", "mine")],
     "AWS::S3::Bucket": [("BucketName", "mine")],
-    "AWS::DynamoDB::Table": [("TableName", "mine")],
+    "AWS::SNS::Subscription": [("Endpoint/Fn::GetAtt", ["Elsewhere", "Arn"])],
+    "AWS::SNS::TopicPolicy": _LET_IN,
+    "AWS::SQS::QueuePolicy": _LET_IN,
 }
 # A queue that is consumed may keep messages for a shorter time than its dead-letter queue.
 _MAY = {("AWS::SQS::Queue", "MessageRetentionPeriod")}
 
 # What a template need not say.
-_OFF = {"ActionsEnabled", "DatapointsToAlarm"}
+_OFF = {"ActionsEnabled", "DatapointsToAlarm", "Enabled", "ExtendedStatistic", "State", "Unit"}
+# Who waits for the function is told when it may not invoke it.
+_WAITS = "apigateway.amazonaws.com"
 
 
 @dataclass(frozen=True)
@@ -153,10 +199,13 @@ class Mutant:
 
 
 def mutants(template: Template) -> Iterator[Mutant]:
-    """Yield the template with each guard or tag gone, each guard worsened, and each alarm gone."""
+    """Yield the template with each guard or tag gone or worse, and each alarm and policy gone."""
     for logical_id, resource in template.resources.items():
         kind = resource["Type"]
-        if kind in ("AWS::CloudWatch::Alarm", "AWS::SQS::QueuePolicy"):
+        permits = (
+            kind == "AWS::Lambda::Permission" and resource["Properties"]["Principal"] != _WAITS
+        )
+        if permits or kind in ("AWS::CloudWatch::Alarm", "AWS::SQS::QueuePolicy"):
             yield Mutant(f"{logical_id} gone", kind, _without(template, logical_id, []))
         if property_of(kind) in resource.get("Properties", {}):
             untagged = _without(template, logical_id, ["Properties", property_of(kind)])
@@ -165,7 +214,8 @@ def mutants(template: Template) -> Iterator[Mutant]:
             for path in KEPT:
                 what = f"{logical_id}/{path[0]}"
                 yield Mutant(what, path[0], _without(template, logical_id, path))
-        for pattern in GUARDS.get(kind, []):
+        of_prod = GUARDS_OF_PROD.get(kind, []) if template.is_prod else []
+        for pattern in [*GUARDS.get(kind, []), *of_prod]:
             for steps in _places(resource.get("Properties", {}), pattern.split("/")):
                 what = f"{kind} {logical_id}/{'/'.join(map(str, steps))}"
                 place = ["Properties", *steps]
@@ -176,6 +226,8 @@ def mutants(template: Template) -> Iterator[Mutant]:
             for steps in _worsened(resource["Properties"], pattern.split("/")):
                 what = f"{kind} {logical_id}/{'/'.join(map(str, steps))} = {value}"
                 place = ["Properties", *steps]
+                if resource["Properties"].get(pattern) == value:
+                    continue
                 changed = _having(template, logical_id, place, value)
                 yield Mutant(what, f"{kind} {pattern}", changed)
 
@@ -183,8 +235,15 @@ def mutants(template: Template) -> Iterator[Mutant]:
 def _places(value: Any, pattern: list[str]) -> Iterator[list[Any]]:
     """Yield the paths in `value` that a pattern fits."""
     first, *rest = pattern
-    if first == "*":
-        steps: list[Any] = list(range(len(value))) if isinstance(value, list) else []
+    if isinstance(value, list):
+        every: list[Any] = [*range(len(value))]
+        steps = (
+            every
+            if first == "*"
+            else ["+"]
+            if first == "+"
+            else [i for i in every if str(i) == first]
+        )
     else:
         steps = [first] if isinstance(value, dict) and first in value else []
     for step in steps:
@@ -197,7 +256,7 @@ def _places(value: Any, pattern: list[str]) -> Iterator[list[Any]]:
 def _worsened(properties: Any, pattern: list[str]) -> list[list[Any]]:
     """Return where a value is changed; a name, or what is off by default, is not there yet."""
     found = list(_places(properties, pattern))
-    absent = pattern[0].endswith("Name") or pattern[0] in _OFF
+    absent = pattern[-1].endswith("Name") or pattern[0] in _OFF
     return found or ([pattern] if absent else [])
 
 
@@ -206,9 +265,13 @@ def _without(template: Template, logical_id: str, path: list[Any]) -> Template:
 
 
 def _having(template: Template, logical_id: str, path: list[Any], value: Any) -> Template:
-    return _changed(
-        template, logical_id, path, lambda parent, step: parent.__setitem__(step, value)
-    )
+    def put(parent: Any, step: Any) -> None:
+        if step == "+":
+            parent.append(value)
+        else:
+            parent[step] = value
+
+    return _changed(template, logical_id, path, put)
 
 
 def _changed(template: Template, logical_id: str, path: list[Any], change: Any) -> Template:

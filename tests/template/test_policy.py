@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import fields
 from types import NoneType
@@ -15,7 +16,7 @@ from odyssey_cli.policy.rules import RULES, findings
 from odyssey_cli.policy.templates import load
 from odyssey_constructs.config import Config, Stage
 from tests.template.conftest import EVERY_OPTION, EVERY_OPTION_OF_DEV, SYNTHS
-from tests.template.guards import GUARDS, HOLDS_DATA, mutants
+from tests.template.guards import GUARDS, GUARDS_OF_PROD, HOLDS_DATA, WORSE, mutants
 
 if TYPE_CHECKING:
     from odyssey_cli.policy.rule import Rule
@@ -169,4 +170,15 @@ def test_the_guards_are_those_of_types_that_are_used(dev: Synth, with_every_opti
         for resource in template["Resources"].values()
     }
 
-    assert {*GUARDS, *HOLDS_DATA} <= used
+    assert {*GUARDS, *GUARDS_OF_PROD, *WORSE, *HOLDS_DATA} <= used
+
+
+@pytest.mark.parametrize("stage", ["dev", "prod"])
+def test_the_rules_take_less_than_a_second(stage: str, request: pytest.FixtureRequest) -> None:
+    synth: Synth = request.getfixturevalue(stage)
+
+    started = time.process_time()
+    assert findings(load(synth.folder)) == []
+
+    # Twenty times what it is on a usual machine.
+    assert time.process_time() - started < 1

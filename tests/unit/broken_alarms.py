@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from tests.unit.broken_templates import Broken, P, resource
-from tests.unit.small_templates import ref
+from tests.unit.small_templates import arn, ref
+
+_UNREAD = {"Name": "QueueName", "Value": arn("Unread", "QueueName")}
 
 BROKEN_ALARMS = [
     Broken("failure-queues-watched", "no alarm", ("UnreadWaiting",), at="Unread"),
@@ -55,6 +57,35 @@ BROKEN_ALARMS = [
         ("UnreadWaiting", P, "DatapointsToAlarm"),
         2,
         at="Unread",
+    ),
+    *(
+        Broken("failure-queues-watched", why, ("UnreadWaiting", P, *path), put, at="Unread")
+        for why, path, put in [
+            ("a queue's address for its name", ("Dimensions", 0, "Value"), ref("Unread")),
+            ("a queue's ARN for its name", ("Dimensions", 0, "Value"), arn("Unread")),
+            ("one dimension too many", ("Dimensions", "+"), {"Name": "Stage", "Value": "dev"}),
+            ("the same dimension twice", ("Dimensions", "+"), _UNREAD),
+            ("no dimension", ("Dimensions",), []),
+            ("messages in bytes", ("Unit",), "Bytes"),
+            ("a percentile, too", ("ExtendedStatistic",), "p10"),
+            ("a sum of metrics", ("Metrics",), [{"Id": "a", "Expression": "0"}]),
+        ]
+    ),
+    *(
+        Broken(
+            rule,
+            f"{alarm}: a name of another kind",
+            (alarm, P, "Dimensions", 0, "Value"),
+            put,
+            at=of,
+        )
+        for rule, alarm, put, of in [
+            ("sources-watched", "ParcelsBehind", ref("Parcels"), "Parcels"),
+            ("sources-watched", "BillerBehind", arn("Biller"), "Billing"),
+            ("sources-watched", "ClicksBehind", arn("Clicks"), "Clicks"),
+            ("failures-watched", "ReaderThrottled", arn("Reader"), "Reader"),
+            ("failures-watched", "DeskErrors", "Shop-Desk", "Desk"),
+        ]
     ),
     Broken("failure-queues-kept", "the four days of SQS", ("Unread", P, "MessageRetentionPeriod")),
     Broken("sources-watched", "nothing on a queue's age", ("ParcelsBehind",), at="Parcels"),

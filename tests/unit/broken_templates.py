@@ -1,6 +1,7 @@
 """Ways to break each rule, one property of the small template at a time.
 
-Those of the rules on alarms are in tests/unit/broken_alarms.py.
+Those of the rules on alarms are in tests/unit/broken_alarms.py, of who is let in in
+tests/unit/broken_access.py.
 """
 
 from __future__ import annotations
@@ -93,6 +94,55 @@ BROKEN = [
         "a volume in plain text",
         ("Host",),
         resource("AWS::EC2::Instance", BlockDeviceMappings=[{"Ebs": {"VolumeSize": 8}}]),
+    ),
+    Broken("encrypted", "a volume as the image says", ("H",), resource("AWS::EC2::Instance")),
+    Broken(
+        "encrypted",
+        "one volume of two in plain text",
+        ("Host",),
+        resource(
+            "AWS::EC2::Instance", BlockDeviceMappings=[{"Ebs": {"Encrypted": True}}, {"Ebs": {}}]
+        ),
+    ),
+    Broken(
+        "encrypted",
+        "one volume of two with AWS's key",
+        ("Host",),
+        resource(
+            "AWS::EC2::Instance",
+            BlockDeviceMappings=[
+                {"Ebs": {"Encrypted": True, "KmsKeyId": arn("Key")}},
+                {"Ebs": {"Encrypted": True, "KmsKeyId": "alias/aws/ebs"}},
+            ],
+        ),
+        "prod",
+    ),
+    Broken("encrypted", "a volume by itself", ("V",), resource("AWS::EC2::Volume", Size=8)),
+    Broken(
+        "encrypted",
+        "a volume by itself with AWS's key",
+        ("V",),
+        resource("AWS::EC2::Volume", Encrypted=True),
+        "prod",
+    ),
+    Broken(
+        "encrypted",
+        "a launch template's volume",
+        ("L",),
+        resource(
+            "AWS::EC2::LaunchTemplate",
+            LaunchTemplateData={"BlockDeviceMappings": [{"Ebs": {"VolumeSize": 8}}]},
+        ),
+    ),
+    *(
+        Broken(
+            "encrypted",
+            f"an {kind} with another's key",
+            ("E",),
+            resource(f"AWS::Events::{kind}", KmsKeyIdentifier="alias/elsewhere"),
+            "prod",
+        )
+        for kind in ("Archive", "EventBus")
     ),
     Broken(
         "encrypted",
@@ -253,12 +303,6 @@ BROKEN = [
     Broken("nobody-else", "everybody", ("UnreadPolicy", *STATEMENTS, "+"), EVERYBODY),
     Broken(
         "nobody-else",
-        "every account",
-        ("UnreadPolicy", *STATEMENTS, "+"),
-        EVERYBODY | {"Principal": {"AWS": "*"}},
-    ),
-    Broken(
-        "nobody-else",
         "a service for anybody",
         ("UnreadPolicy", *STATEMENTS, 1, "Condition"),
     ),
@@ -294,6 +338,12 @@ BROKEN = [
         {"Variables": {"TOPIC": {"Fn::ImportValue": "topic"}}},
     ),
     Broken("no-physical-name", "a queue's", ("Unread", P, "QueueName"), "unread"),
+    Broken(
+        "no-physical-name",
+        "a budget's, within",
+        ("B",),
+        resource("AWS::Budgets::Budget", Budget={"BudgetName": "all"}),
+    ),
     Broken(
         "no-physical-name",
         "a group's",

@@ -8,15 +8,14 @@ import pytest
 
 from odyssey_cli.policy.edges import edges, unguarded
 from odyssey_cli.policy.templates import Template, span, text, whole
-from tests.unit.broken_templates import allow, resource
+from tests.unit.broken_edges import BROKEN_EDGES, BY_ANOTHER, refuse
+from tests.unit.broken_templates import STATEMENTS, allow, resource
 from tests.unit.small_templates import PARAMETERS, arn, having, ref, shop
 
 if TYPE_CHECKING:
     from odyssey_cli.policy.edge import Edge
 
 P = "Properties"
-DESTINATION = ("Clicks", P, "ExtendedS3DestinationConfiguration")
-TARGET = ("Paid", P, "Targets", 0)
 
 
 def one(template: Template, kind: str) -> Edge:
@@ -64,54 +63,7 @@ def test_edges_say_what_becomes_of_what_cannot_be_handed_over(stage: str) -> Non
     assert all(edge.guarded for edge in edges(shop(stage)))
 
 
-@pytest.mark.parametrize(
-    ("kind", "path", "value"),
-    [
-        ("stream to function", ("Billing", P, "MaximumRetryAttempts"), -1),
-        ("stream to function", ("Billing", P, "MaximumRecordAgeInSeconds"), -1),
-        ("stream to function", ("Billing", P, "MaximumRecordAgeInSeconds"), 86400),
-        ("stream to function", ("Billing", P, "BisectBatchOnFunctionError"), False),
-        ("stream to function", ("Billing", P, "FunctionResponseTypes"), []),
-        ("stream to function", ("Billing", P, "EventSourceArn"), "arn:aws:kafka:x"),
-        ("stream to function", ("Billing", P, "DestinationConfig"), {}),
-        ("stream to function", ("Unbilled", P, "FifoQueue"), True),
-        ("stream to function", ("UnbilledWaiting", P, "AlarmActions"), []),
-        ("stream to function", ("BillerPolicy", P, "Roles"), []),
-        ("queue to function", ("Packing", P, "FunctionResponseTypes"), []),
-        ("queue to function", ("Packing", P, "ScalingConfig"), {}),
-        ("queue to function", ("Packing", P, "MaximumBatchingWindowInSeconds"), 2),
-        ("queue to function", ("Packer", P, "Timeout"), 11),
-        ("queue to function", ("Parcels", P, "VisibilityTimeout"), 60),
-        ("queue to function", ("Parcels", P, "RedrivePolicy", "maxReceiveCount"), 4),
-        ("queue to function", ("Parcels", P, "RedrivePolicy", "maxReceiveCount"), None),
-        ("queue to function", ("Parcels", P, "RedrivePolicy", "deadLetterTargetArn"), "arn:x"),
-        ("queue to function", ("Parcels", P, "FifoQueue"), True),
-        ("queue to function", ("ParcelsDead", P, "MessageRetentionPeriod"), 345600),
-        ("queue to function", ("ParcelsDeadWaiting", P, "Threshold"), 10),
-        ("queue to program", ("Letters", P, "RedrivePolicy"), {"maxReceiveCount": 5}),
-        ("queue to program", ("Letters", P, "VisibilityTimeout"), None),
-        ("topic to function", ("ReaderNews", P, "RedrivePolicy"), {}),
-        ("topic to function", ("ReaderAttempts", P, "MaximumRetryAttempts"), None),
-        ("topic to function", ("ReaderAttempts", P, "MaximumEventAgeInSeconds"), None),
-        ("topic to function", ("ReaderAttempts", P, "DestinationConfig"), {}),
-        ("topic to function", ("ReaderAttempts", P, "Qualifier"), "1"),
-        ("topic to function", ("ReaderAttempts", P, "FunctionName"), ref("Packer")),
-        ("topic to function", ("UnreadPolicy", P, "PolicyDocument"), {}),
-        ("topic to function", ("ReaderPermission", P, "SourceArn"), "arn:aws:sns:x"),
-        ("rule to queue", (*TARGET, "DeadLetterConfig"), {}),
-        ("rule to queue", (*TARGET, "RetryPolicy"), {"MaximumEventAgeInSeconds": 60}),
-        ("rule to queue", (*TARGET, "RetryPolicy"), {"MaximumRetryAttempts": 3}),
-        ("rule to queue", ("ParcelsDeadPolicy", P, "PolicyDocument", "Statement", 1), {}),
-        ("rule to queue", ("ParcelsPolicy", P, "PolicyDocument", "Statement", 1), {}),
-        ("delivery stream to bucket", (*DESTINATION, "ErrorOutputPrefix"), "good/"),
-        ("delivery stream to bucket", (*DESTINATION, "BucketARN"), "arn:aws:s3:::elsewhere"),
-        ("delivery stream to bucket", ("Clicks", P, "RedshiftDestinationConfiguration"), {}),
-        ("delivery stream to bucket", (*DESTINATION, "CloudWatchLoggingOptions"), {}),
-        ("delivery stream to bucket", ("ClicksBehind", P, "Threshold"), 86400),
-        ("delivery stream to function", ("ClicksFailed", P, "Threshold"), 0.5),
-        ("custom resource", ("LakeEmptied", P, "ServiceTimeout"), None),
-    ],
-)
+@pytest.mark.parametrize(("kind", "path", "value"), BROKEN_EDGES)
 def test_an_edge_that_lacks_a_guard_is_not_guarded(
     kind: str, path: tuple[str | int, ...], value: Any
 ) -> None:
@@ -143,6 +95,65 @@ def test_a_queue_that_takes_what_was_given_up_is_not_consumed() -> None:
     faults = problems(having(shop("dev"), cleaner, "Cleaner"), "topic to function")
 
     assert any("something consumes it" in each for each in faults)
+
+
+@pytest.mark.parametrize("key", ["alias/aws/sqs", "arn:aws:kms:eu-north-1:999999999999:key/1"])
+def test_a_queue_with_a_key_that_is_not_the_stack_s_takes_nothing_from_services(key: str) -> None:
+    # GIVEN the dead-letter queue of a topic, and one of a rule
+    template = having(shop("dev"), key, "Unread", P, "KmsMasterKeyId")
+    template = having(template, key, "ParcelsDead", P, "KmsMasterKeyId")
+
+    faults = [each for each in unguarded(template) if "key of the stack's own" in each.remedy]
+
+    # THEN neither service can write to it, nor a role, unless it is the key that all may use
+    expected = {"ReaderNews", "Paid"} | ({"ReaderAttempts"} if key.startswith("arn:") else set())
+    assert {each.at for each in faults} == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ((0, "Condition"), {"StringEquals": {"aws:SourceAccount": "999999999999"}}),
+        (("+",), refuse("kms:GenerateDataKey*")),
+    ],
+)
+def test_a_key_that_refuses_a_service_after_all_loses_what_it_gives_up(
+    path: tuple[str | int, ...], value: Any
+) -> None:
+    template = having(shop("prod"), value, "Key", P, "KeyPolicy", "Statement", *path)
+
+    remedies = {each.remedy for each in unguarded(template)}
+
+    assert remedies == {"Allow kms:Decrypt and kms:GenerateDataKey."}
+
+
+def test_what_is_refused_to_another_service_is_not_refused() -> None:
+    other = refuse("sqs:SendMessage") | {"Principal": {"Service": "s3.amazonaws.com"}}
+    template = having(shop("dev"), other, "ParcelsPolicy", *STATEMENTS, "+")
+
+    assert list(unguarded(template)) == []
+
+
+def test_a_queue_that_names_the_one_whose_dead_letters_it_takes_takes_them() -> None:
+    policy = BY_ANOTHER | {"sourceQueueArns": [arn("Letters")]}
+    template = having(shop("dev"), policy, "LettersDead", P, "RedriveAllowPolicy")
+
+    assert list(unguarded(template)) == []
+
+
+@pytest.mark.parametrize("permitted", [True, False])
+def test_a_schedule_s_role_must_be_allowed_to_invoke_its_function(permitted: bool) -> None:
+    schedule = resource(
+        "AWS::Scheduler::Schedule", Target={"Arn": arn("Reader"), "RoleArn": arn("PackerRole")}
+    )
+    template = having(shop("dev"), schedule, "Nightly")
+    if permitted:
+        invoke = allow("lambda:InvokeFunction", arn("Reader"))
+        template = having(template, invoke, "PackerPolicy", *STATEMENTS, "+")
+
+    found = problems(template, "schedule to function")
+
+    assert any("may not hand anything to Reader" in each for each in found) is not permitted
 
 
 # Edges that no stack has yet, by what makes them.
@@ -329,12 +340,17 @@ def test_an_e_mail_about_alarms_and_a_copy_elsewhere_are_accepted_with_a_reason(
 
 @pytest.mark.parametrize(("periods", "told"), [(1, "alarm LakeUncopied"), (2, "nobody")])
 def test_one_object_that_is_not_copied_is_enough_for_an_alarm(periods: int, told: str) -> None:
-    rule = {"Destination": {"Bucket": "arn:aws:s3:::copies", "Metrics": {"Status": "Enabled"}}}
+    destination = {"Bucket": "arn:aws:s3:::copies", "Metrics": {"Status": "Enabled"}}
+    rule = {"Id": "all", "Destination": destination}
     template = having(shop("dev"), {"Rules": [rule]}, "Lake", P, "ReplicationConfiguration")
     alarm = shop("dev").resources["DeskErrors"][P] | {
         "Namespace": "AWS/S3",
         "MetricName": "OperationsFailedReplication",
-        "Dimensions": [{"Name": "SourceBucket", "Value": ref("Lake")}],
+        "Dimensions": [
+            {"Name": "SourceBucket", "Value": ref("Lake")},
+            {"Name": "DestinationBucket", "Value": "copies"},
+            {"Name": "RuleId", "Value": "all"},
+        ],
         "EvaluationPeriods": periods,
     }
 

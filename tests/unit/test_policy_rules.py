@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
 
+from odyssey_cli.paths import ROOT
 from odyssey_cli.policy.rules import RULES, findings, run
+from tests.unit.broken_access import BROKEN_ACCESS
 from tests.unit.broken_alarms import BROKEN_ALARMS
 from tests.unit.broken_templates import BROKEN, STATEMENTS, Broken, P, allow, resource
-from tests.unit.small_templates import having, ref, shop, without
+from tests.unit.small_templates import arn, having, ref, shop, without
 
-EVERY_WAY = [*BROKEN, *BROKEN_ALARMS]
+EVERY_WAY = [*BROKEN, *BROKEN_ALARMS, *BROKEN_ACCESS]
 BY_NAME = {rule.name: rule for rule in RULES}
 
 
@@ -162,6 +166,47 @@ def test_the_alarm_topic_of_dev_is_not_encrypted_with_the_key_that_aws_manages()
     assert [each.fault.at for each in findings([template], tell)] == ["News"]
     bare = without(template, "News", "Properties", "KmsMasterKeyId")
     assert findings([bare], tell) == []
+
+
+@pytest.mark.parametrize("kind", ["Archive", "EventBus"])
+@pytest.mark.parametrize("said", [{}, {"KmsKeyIdentifier": arn("Key")}])
+def test_a_bus_may_have_the_key_of_aws_that_it_has_anyway(kind: str, said: dict[str, str]) -> None:
+    template = having(shop("prod"), resource(f"AWS::Events::{kind}", **said), "E")
+
+    assert findings([template], [BY_NAME["encrypted"]]) == []
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"StringEquals": {"aws:SourceAccount": ref("AWS::AccountId")}},
+        {"ArnLike": {"aws:SourceArn": {"Fn::Sub": "arn:aws:sns:*:${AWS::AccountId}:*"}}},
+        {"ArnEquals": {"aws:SourceArn": [ref("News"), arn("Lake")]}},
+    ],
+)
+def test_a_service_is_let_in_for_the_account_or_its_resources(condition: dict[str, object]) -> None:
+    template = having(shop("dev"), condition, "UnreadPolicy", *STATEMENTS, 1, "Condition")
+
+    assert findings([template], [BY_NAME["nobody-else"]]) == []
+
+
+@pytest.mark.parametrize(("who", "kept"), [(ref("AWS::AccountId"), True), ("*", False)])
+def test_a_bus_s_policy_of_old_may_let_in_the_account(who: object, kept: bool) -> None:
+    template = having(shop("dev"), resource("AWS::Events::EventBusPolicy", Principal=who), "Bus")
+
+    assert (findings([template], [BY_NAME["nobody-else"]]) == []) is kept
+
+
+def test_the_rules_need_neither_the_cdk_nor_a_client_of_aws() -> None:
+    # GIVEN a Python of its own, because others here may have imported them
+    heavy = "{'aws_cdk', 'jsii', 'constructs', 'boto3', 'botocore'}"
+    code = f"import sys, odyssey_cli.policy.rules; print(sorted({heavy} & set(sys.modules)))"
+
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert ran.stdout.strip() == "[]"
 
 
 def test_a_run_tells_its_figures() -> None:
