@@ -46,22 +46,29 @@ def chaos(
         deployed = _deployed()
         step(f"{amount(events, 'event')}, seed {chosen}")
         report = run(flow, deployed, events=events, seed=chosen)
-        told = _figures(report)
+        shortest = report
         if not report.is_kept:
             step("looking for a shorter history")
-            report = reduced(report, deployed)
+            shortest = reduced(report, deployed)
+    told, is_shorter = _figures(report), shortest.events < report.events
     if as_json:
-        whole = {**report.as_json(), "figures": told}
+        shorter = shortest.as_json() if is_shorter else None
+        whole = {**report.as_json(), "shorter": shorter, "figures": told}
         typer.echo(json.dumps(whole, ensure_ascii=False, indent=2))
     else:
-        for part in chaos_view.parts(report, is_terminal=out.is_terminal):
+        for part in chaos_view.parts(shortest, is_terminal=out.is_terminal):
             out.print(part)
+        if is_shorter:
+            out.print(
+                f"\nThis was a shorter run, {amount(shortest.events, 'event')}: it goes wrong too. "
+                f"What was asked for:\n{chaos_view.summary(report)}"
+            )
         figures.show(told)
     if not report.is_kept:
         raise OdysseyError(
-            f"{amount(len(report.violations), 'promise')} not kept. The first: "
-            f"{report.violations[0].event} {report.violations[0].what}.",
-            f"Again: ./odyssey chaos {flow} --events {report.events} --seed {chosen}",
+            f"{amount(len(shortest.violations), 'promise')} not kept. The first: "
+            f"{shortest.violations[0].event} {shortest.violations[0].what}.",
+            f"Again: ./odyssey chaos {flow} --events {shortest.events} --seed {chosen}",
         )
     err.print(f"Again: ./odyssey chaos {flow} --events {events} --seed {chosen}")
 

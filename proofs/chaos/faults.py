@@ -25,6 +25,7 @@ CONFLICT, OUTAGE = "transaction conflict", "outage"
 PARTIAL, REFUSED = "partial", "refused"
 NOT_INVOKED, REPEATED, DUPLICATE = "throttled invoke", "success lost", "duplicate"
 POISON, NOT_REACHED = "killed by its input", "not reached"
+SILENCE, KEPT = "no answers", "brought back and kept"
 # Of calls. The intake's transformer makes a hundred of them for a batch, and dies in every third;
 # flows whose functions make few calls have a multiple of these rates.
 RATES = {
@@ -38,16 +39,25 @@ RATES = {
 }
 # Of invocations, and of what is delivered.
 NOT_INVOKED_RATE, REPEATED_RATE, DUPLICATE_RATE = 0.02, 0.02, 0.01
-# What has not gone wrong yet in a function is this likely, and that entries of a batch are refused
-# is certain: otherwise a run of a few hundred events would not see it where calls are few.
+# What has not gone wrong yet in a function is this likely, and that entries of a batch are refused,
+# or that whoever redrives dies, is certain: otherwise a run of a few hundred events would not see
+# it where calls are few.
 FIRST_TIME, FIRST_REFUSAL = 0.5, 1.0
 # Calls that fail in a row while a service is out: enough for some records to be given up.
 LONGEST_OUTAGE = 40
+# Calls in a row of which a queue takes all and answers none: more than the tries of whoever sends,
+# of whom the intake's transformer has the most (`patient` in ingest/transforming.py).
+SILENT_CALLS, SILENCE_RATE = 16, 0.002
 # "TransactWriteItems", Amazon DynamoDB API Reference, 2026-11-21.
 _REASONS = ("TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded")
 _TRANSACTION = "TransactWriteItems"
 _BATCHES = frozenset({"SendMessageBatch", "PutEvents", "BatchGetItem", "DeleteMessageBatch"})
 _PUT_RECORDS = "PutRecordBatch"
+
+
+def of_redrive(name: str) -> str:
+    """Return what whoever brings back what a function gave up is called."""
+    return f"redrive of {name}"
 
 
 def kinds_of(operation: str) -> frozenset[str]:
@@ -76,7 +86,11 @@ class Faults:
         counts: what went wrong, by function and kind.
         calls: what functions called: the operations of each, and how often.
         killer: lets the running process die in its next call, before that has an effect.
-        outages: how many calls of each operation are still to fail.
+        outages: how many calls are still to be refused, by function, operation and queue: a role
+            may not make them for a while.
+        shorter: how many calls an outage has at most for functions that make few of them.
+        silent: queues that fall silent to a function now and then: they take what it sends, and it
+            does not learn so for longer than it tries.
     """
 
     generator: random.Random
@@ -86,7 +100,10 @@ class Faults:
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     calls: Counter[tuple[str, str]] = field(default_factory=Counter)
     killer: bool = False
-    outages: dict[str, int] = field(default_factory=dict)
+    outages: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    shorter: Mapping[str, int] = field(default_factory=dict)
+    silent: Mapping[str, str] = field(default_factory=dict)
+    _unanswered: Counter[str] = field(default_factory=Counter)
     sqs: FakeSQS | None = None
     events: FakeEvents | None = None
     firehose: Any = None
@@ -102,6 +119,13 @@ class Faults:
         if is_struck:
             self.note(kind, where)
         return is_struck
+
+    def keeps(self, name: str) -> bool:
+        """Say whether what was brought back to a function stays where it was given up.
+
+        Whoever does so has died between its call and its delete.
+        """
+        return self.strikes(KEPT, DUPLICATE_RATE, of_redrive(name))
 
     def before(self, call: Call) -> None:
         """Let a call fail before it takes effect, or in part; hook of `FakeDynamoDB`."""
@@ -130,26 +154,44 @@ class Faults:
                 reasons[self.generator.randrange(len(reasons))] = self.generator.choice(_REASONS)
             return cancellation(reasons)
         if kind == OUTAGE:
-            self.outages[call.operation] = self.generator.randint(5, LONGEST_OUTAGE)
+            longest = self.shorter.get(self.where or "", LONGEST_OUTAGE)
+            self.outages[self._refused(call)] = self.generator.randint(min(5, longest), longest)
             return refusal("AccessDeniedException", call.operation)
         if kind == THROTTLED:
             return refusal("ThrottlingException", call.operation)
         return _failure(kind)
 
-    def after(self, _call: Call) -> None:
+    def after(self, call: Call) -> None:
         """Let a process not learn that its call took effect; hook of `FakeDynamoDB`."""
         if self.where is None:
             return
+        if self._is_silent(call, self.where):
+            raise _failure(NO_ANSWER)
         kind = self._drawn({each: RATES[each] for each in (CRASH, TIMEOUT, NO_ANSWER)})
         if kind is not None:
             self.note(kind)
             raise _failure(kind)
 
+    def _refused(self, call: Call) -> tuple[str, str, str]:
+        return self.where or "", call.operation, str(call.arguments.get("QueueUrl", ""))
+
+    def _is_silent(self, call: Call, where: str) -> bool:
+        queue = call.arguments.get("QueueUrl")
+        if queue is None or queue != self.silent.get(where):
+            return False
+        if not self._unanswered[where] and self.strikes(SILENCE, SILENCE_RATE, where):
+            self._unanswered[where] = SILENT_CALLS
+        if not self._unanswered[where] or not self.scale:
+            return False
+        self._unanswered[where] -= 1
+        return True
+
     def _is_out(self, call: Call) -> bool:
-        left = self.outages.get(call.operation, 0)
+        of = self._refused(call)
+        left = self.outages.get(of, 0)
         if not left or not self.scale:
             return False
-        self.outages[call.operation] = left - 1
+        self.outages[of] = left - 1
         return True
 
     @staticmethod
@@ -175,7 +217,8 @@ class Faults:
     def _chance(self, kind: str, rate: float, where: str) -> float:
         if not self.scale or self.counts[where, kind]:
             return rate
-        return FIRST_REFUSAL if kind.startswith((PARTIAL, REFUSED)) else max(rate, FIRST_TIME)
+        is_rare = kind.startswith((PARTIAL, REFUSED)) or kind == KEPT
+        return FIRST_REFUSAL if is_rare else max(rate, FIRST_TIME)
 
     def _refuse_entries(self, call: Call) -> None:
         count = len(_entries(call))

@@ -82,8 +82,6 @@ class QueueSource:
     def redrive(self, *, apart: bool = False) -> int:
         """Bring all dead letters back, as `odyssey redrive` does; return how many.
 
-        Whoever does so may die when a message was brought back and not deleted yet.
-
         Args:
             apart: hand them to the function one by one, as `--apart` does. What it fails on stays.
         """
@@ -93,9 +91,7 @@ class QueueSource:
             event = self._events[each.id]
             self.machine.history.note([event], self._now, f"{self.name}'s queue", "brought back")
             is_done = self._hand_over(each) if apart else self._send_back(each)
-            if not is_done or self.machine.faults.strikes(
-                faults.DUPLICATE, faults.DUPLICATE_RATE, "redrive"
-            ):
+            if not is_done or self.machine.faults.keeps(self.name):
                 self._queue.dead.append(each)
         return len(due)
 

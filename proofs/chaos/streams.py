@@ -48,7 +48,6 @@ class StreamSource:
         handler: the function.
         settings: the mapping's.
         pointers: what was given up, as the on-failure destination knows it.
-        given_up: how often each event was.
         again: called after each invocation.
     """
 
@@ -57,7 +56,6 @@ class StreamSource:
     handler: Callable[..., Any]
     settings: StreamSettings
     pointers: list[Discard] = field(default_factory=list)
-    given_up: dict[str, int] = field(default_factory=dict)
     again: Callable[[], None] = lambda: None
     _shards: list[Shard] = field(default_factory=lambda: [Shard() for _ in range(_SHARDS)])
     _polled: set[int] = field(default_factory=set)
@@ -121,7 +119,8 @@ class StreamSource:
                 self.name, self.handler, pointer.batch.event(), events, may_throttle=False
             )
             response: Any = outcome.response
-            if outcome.error is not None or (response and response["batchItemFailures"]):
+            is_done = outcome.error is None and not (response or {}).get("batchItemFailures")
+            if not is_done or self.machine.faults.keeps(self.name):
                 self.pointers.append(pointer)
             self.again()
         return len(due)
@@ -158,7 +157,5 @@ class StreamSource:
 
     def _give_up(self, discard: Discard) -> None:
         events = [self._events[each.sequence] for each in discard.batch.records]
-        for each in events:
-            self.given_up[each] = self.given_up.get(each, 0) + 1
         self.machine.history.note(events, self._now, "stream", f"given up: {discard.condition}")
         self.pointers.append(discard)

@@ -32,7 +32,6 @@ class Subscription:
         settings: how often Lambda tries.
         event_of: returns the event that a message is about.
         letters: events of Lambda that were given up.
-        given_up: how often each event was.
         again: called after each invocation.
     """
 
@@ -42,7 +41,6 @@ class Subscription:
     settings: AsyncSettings
     event_of: Callable[[str], str]
     letters: list[dict[str, Any]] = field(default_factory=list)
-    given_up: dict[str, int] = field(default_factory=dict)
     again: Callable[[], None] = lambda: None
     _number: int = 0
 
@@ -74,7 +72,7 @@ class Subscription:
             outcome = self.machine.invoke(
                 self.name, self.handler, payload, events, may_throttle=False
             )
-            if outcome.error is not None:
+            if outcome.error is not None or self.machine.faults.keeps(self.name):
                 self.letters.append(payload)
             self.again()
         return len(due)
@@ -106,6 +104,5 @@ class Subscription:
 
     def _give_up(self, payload: dict[str, Any], why: str) -> None:
         event = self._event(payload)
-        self.given_up[event] = self.given_up.get(event, 0) + 1
         self.machine.history.note([event], self._now, self.name, f"given up: {why}")
         self.letters.append(payload)

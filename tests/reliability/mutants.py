@@ -10,7 +10,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from consumer import responding
 from discovery import updating
 from event_aggregator import aggregation, events
-from ingest import emitting, storer, storing, transformer
+from ingest import emitting, storer, storing
+from odyssey_cli import firehose_rejects
 from pubsub import counting, multiplier, saying
 from shared import exactly_once, queues, rejects, stream_rejects, transactions
 
@@ -196,7 +197,6 @@ def lake_without_queue(patch: pytest.MonkeyPatch) -> None:
         unsent = real(messages, queue_url=queue_url, **options)
         return {} if queue_url.endswith(".fifo") else unsent
 
-    patch.setattr(transformer, "transform", transformer.transform)
     patch.setattr("ingest.transforming.queues.send", send)
 
 
@@ -239,6 +239,47 @@ def rejected_behind_failures(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(stream_rejects, "send", send)
 
 
+def logger_drops_rejects(patch: pytest.MonkeyPatch) -> None:
+    """One of two subscribers says that it has rejected, and has not."""
+    real = rejects.send
+
+    def send(unusable: Any, *, source: str, **options: Any) -> Any:
+        return {} if source == "logger" else real(unusable, source=source, **options)
+
+    patch.setattr("pubsub.subscribing.rejects.send", send)
+
+
+def rejected_and_counted(patch: pytest.MonkeyPatch) -> None:
+    """The aggregator rejects what is no event, and counts it all the same."""
+    read, count = aggregation.Counted.from_record, aggregation.count
+    unusable: list[aggregation.Counted] = []
+
+    def from_record(record: Any) -> Any:
+        try:
+            return read(record)
+        except rejects.Unprocessable:
+            image, noon = record["dynamodb"]["NewImage"], "2026-11-21T12:00:00.000000Z"
+            number = record["dynamodb"]["SequenceNumber"]
+            made = aggregation.Counted(image["id"]["S"], "0" * 64, "none", noon, number)
+            unusable.append(made)
+            raise
+
+    def count_all(events: Any, **options: Any) -> Any:
+        found, unusable[:] = [*events, *unusable], []
+        return count(found, **options)
+
+    patch.setattr(aggregation.Counted, "from_record", from_record)
+    patch.setattr("event_aggregator.aggregator.count", count_all)
+
+
+def put_back_without_id(patch: pytest.MonkeyPatch) -> None:
+    """A redrive puts a rejected record back as its producer put it."""
+    real = firehose_rejects.put_back
+    patch.setattr(
+        firehose_rejects, "put_back", lambda *a, **options: real(*a, **options | {"event_id": ""})
+    )
+
+
 # The seed that is tried first where it is not 1, because it caught the mutant. If another one does
 # after a change of chaos, the test is slower, and as good.
 CAUGHT_BY: dict[Mutant, int] = {marker_without_condition: 3, update_without_condition: 3}
@@ -250,6 +291,7 @@ MUTANTS: dict[str, list[Mutant]] = {
         a_new_id_for_every_request,
         errors_are_swallowed,
         rejected_behind_failures,
+        rejected_and_counted,
     ],
     "discovery": [
         partial_failures_are_ignored,
@@ -264,6 +306,7 @@ MUTANTS: dict[str, list[Mutant]] = {
         conflicts_are_swallowed,
         multiplied_without_marker,
         rejects_are_forgotten,
+        logger_drops_rejects,
     ],
     "ingest": [
         marker_without_condition,
@@ -273,5 +316,6 @@ MUTANTS: dict[str, list[Mutant]] = {
         states_without_condition,
         conflicts_are_swallowed,
         failures_are_not_reported,
+        put_back_without_id,
     ],
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -83,12 +84,14 @@ def test_bars_are_as_high_as_their_numbers() -> None:
     assert chaos_view.bars([]) == ""
 
 
-def command(monkeypatch: pytest.MonkeyPatch, made: Report, *arguments: str) -> Any:
+def command(
+    monkeypatch: pytest.MonkeyPatch, made: Report, *arguments: str, shorter: Report | None = None
+) -> Any:
     app = typer.Typer()
     chaos.register(app)
     monkeypatch.setattr(chaos, "_deployed", lambda: None)
     monkeypatch.setattr(chaos_run, "run", lambda *_args, **_options: made)
-    monkeypatch.setattr(chaos_run, "reduced", lambda found, _deployed: found)
+    monkeypatch.setattr(chaos_run, "reduced", lambda found, _deployed: shorter or found)
     return CliRunner().invoke(app, ["ingest", *arguments])
 
 
@@ -111,6 +114,37 @@ def test_a_broken_promise_ends_with_1_and_says_how_to_see_it_again(
     assert isinstance(result.exception, OdysseyError)
     assert "event-3 is stored 2 times" in result.exception.problem
     assert "./odyssey chaos ingest --events 1000 --seed 7" in result.exception.remedy
+
+
+def test_a_shorter_run_is_told_of_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN
+    broken = report(Violation("event-3", "is lost"), Violation("event-4", "is lost"))
+    shorter = replace(report(Violation("event-9", "is lost")), events=125, seconds=0.5)
+    # WHEN
+    result = command(monkeypatch, broken, "--seed", "7", "--json", shorter=shorter)
+    # THEN the figures are those of the run that was asked for, and so is all beside them
+    told = json.loads(result.stdout[result.stdout.index("{") :])
+    assert told["figures"] == {"tried": 1_000, "passed": 998, "seconds": 1.25}
+    assert (told["events"], len(told["violations"]), told["seconds"]) == (1_000, 2, 1.25)
+    assert (told["shorter"]["events"], len(told["shorter"]["violations"])) == (125, 1)
+    assert result.exit_code == 1
+    assert "event-9" in result.exception.problem
+    assert "--events 125 --seed 7" in result.exception.remedy
+    # WHEN people look
+    text = command(monkeypatch, broken, "--seed", "7", shorter=shorter).stdout
+    # THEN
+    assert "ingest: 125 events" in text
+    assert "What was asked for:\ningest: 1000 events" in text
+    assert text.splitlines()[-1] == "1000 cases tried, 998 passed, 1.25 s"
+
+
+def test_a_run_of_which_no_shorter_one_goes_wrong_is_told_of_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    broken = report(Violation("event-3", "is lost"))
+    result = command(monkeypatch, broken, "--seed", "7", "--json")
+    assert json.loads(result.stdout[result.stdout.index("{") :])["shorter"] is None
+    assert "What was asked for" not in command(monkeypatch, broken, "--seed", "7").stdout
 
 
 def test_an_unknown_flow_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

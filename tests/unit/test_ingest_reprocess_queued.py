@@ -172,6 +172,19 @@ def test_what_the_function_rejected_before_it_failed_waits_for_its_reject(
     assert intake.ids() == ["rejected"]
 
 
+def test_a_reject_that_got_an_id_when_it_came_back_and_failed_again_is_the_same(
+    intake: Intake,
+) -> None:
+    # GIVEN a record that is given up, and its reject, which `odyssey redrive` has put back
+    intake.give_up(UNNAMED)
+    named = json.dumps(UNNAMED | {"id": "of-the-first-time"}, ensure_ascii=False).encode()
+    intake.queues.rejects = [{**REJECT, "data": base64.b64encode(named).decode()}]
+    # WHEN
+    assert intake.reprocess() == []
+    # THEN
+    assert intake.report == Report(waiting=1)
+
+
 def test_while_somebody_else_has_rejects_in_hand_it_may_be_one_of_them(intake: Intake) -> None:
     # GIVEN a redrive that is under way, or was killed
     intake.give_up(UNNAMED, fields(3))

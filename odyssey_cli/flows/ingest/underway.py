@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from odyssey_cli import failures, firehose_rejects
 from odyssey_cli.flows.ingest import holdings
+from shared import strict_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -115,4 +116,11 @@ def _record(reject: Failure) -> bytes | None:
 
 
 def _hash(record: bytes) -> bytes:
+    """Return a hash of a record but for its id: one that comes back gets that, and fails again."""
+    try:
+        fields = strict_json.parse(record)
+    except strict_json.InvalidJson:
+        fields = None
+    if isinstance(fields, dict):
+        record = strict_json.canonical({**fields, "id": None})
     return hashlib.sha256(record).digest()

@@ -152,10 +152,12 @@ class Discovery(World):
         """Send all dead letters back."""
         dead, self.clouds.sqs.dead = self.clouds.sqs.dead, []
         queue = self.clouds.sqs.queues.setdefault(FOLLOWING, [])
-        for each in dead:
+        for place, each in enumerate(dead):
             self.history.note([self._of(each)], self.schedule.elapsed, FOLLOWING, "brought back")
-            message_id = f"{each['MessageId']} again"
+            message_id = f"{place} of redrive {self.rounds}"
             queue.append({**each, "MessageId": message_id, "receives": 0, "visible": 0})
+            if self.faults.keeps(_SERVICE):
+                self.clouds.sqs.dead.append(each)
         done = self.uploaded.redrive(apart=self.apart)
         self.schedule.after(_LOOK, self._listen)
         return done + len(dead)

@@ -139,6 +139,10 @@ class EventAggregator(World):
                 if is_counted == (name in self.killers):
                     what = "is counted" if is_counted else "is stored, and is not counted"
                     yield Violation(name, what)
+        of_good = {item["id"]["S"] for name in self.groups for item in stored.get(name, [])}
+        names = {item["id"]["S"]: name for name, items in stored.items() for item in items}
+        for marker in sorted(processed.keys() - of_good):
+            yield Violation(names.get(marker, marker), "has a marker, and is no event")
         yield from self._summaries(stored)
         for name, poison in self.poison.items():
             if self.is_of_edge(poison) and self.answers.get(name, (0, ""))[1] != poison.cause:
@@ -167,6 +171,8 @@ class EventAggregator(World):
             if counts[label] != len(seen):
                 what = f"the summary of {label} counts {counts[label]} of {len(seen)} events"
                 yield Violation(self._suspect(seen), what)
+        for label in sorted(counts.keys() - times.keys()):
+            yield Violation("unknown", f"there is a summary of {label}, and no event of it")
         for item in self.clouds.dynamodb.tables["summaries"].values():
             seen = sorted(times.get(item["group_label"]["S"], []))
             span = (item["first_seen"]["S"], item["last_seen"]["S"])

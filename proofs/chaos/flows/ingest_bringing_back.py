@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from odyssey_cli import firehose_rejects
 from odyssey_cli.flows.ingest import reprocess as reprocessing
 from odyssey_cli.flows.ingest.senders import ToStream
+from proofs.chaos import faults
 from proofs.chaos.firehose import STREAM
 from proofs.chaos.flows.ingest_errors import PREFIX
 from proofs.chaos.flows.ingest_producers import QUEUE
@@ -35,14 +36,29 @@ def put_back_rejects(world: Ingest) -> int:
         if world.name_of_reject(each["MessageBody"]) not in world.poison
         and '"recordId"' in each["MessageBody"]
     ]
+    before = Counter(world.taken)
+    done = 0
     for each in due:
-        body = json.loads(each["MessageBody"])
-        event_id = each["MessageAttributes"]["event_id"]["StringValue"]
-        firehose_rejects.put_back(_Target(world), body, event_id=event_id, streams=[STREAM])  # type: ignore[arg-type]
-        queue.remove(each)
+        act = partial(
+            firehose_rejects.put_back,
+            _Target(world),  # type: ignore[arg-type]
+            json.loads(each["MessageBody"]),
+            event_id=each["MessageAttributes"]["event_id"]["StringValue"],
+            streams=[STREAM],
+        )
+        _, trouble = world.machine.run(faults.of_redrive("transformer"), act)
         world.pump()
+        name, at = world.name_of_reject(each["MessageBody"]), world.schedule.elapsed
+        world.history.note([name], at, "rejects queue", trouble or "put back")
+        # What did not work, or was not seen to, is still there when it is done again.
+        if trouble is None:
+            done += 1
+            if not world.faults.keeps("transformer"):
+                queue.remove(each)
+    # They have the ids of the first time: put again they are the same events.
+    world.taken = before
     world.schedule.run()
-    return len(due)
+    return done
 
 
 def reprocess(world: Ingest) -> int:
@@ -120,7 +136,8 @@ class _Queues:
         if AttributeNames == ["RedrivePolicy"]:
             policy = {"deadLetterTargetArn": f"arn:aws:sqs:us-east-1:123456789012:{_LETTERS}"}
             return {"Attributes": {"RedrivePolicy": json.dumps(policy)}}
-        number = {QUEUE: source.queued, _LETTERS: source.waiting}[QueueUrl]
+        rejects = self.world.clouds.sqs.queues.get(REJECTS, [])
+        number = {QUEUE: source.queued, _LETTERS: source.waiting, REJECTS: len(rejects)}[QueueUrl]
         first, *others = AttributeNames
         return {"Attributes": {first: str(number), **dict.fromkeys(others, "0")}}
 

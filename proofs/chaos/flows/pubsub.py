@@ -215,9 +215,14 @@ class PubSub(World):
             if message is None:
                 yield Violation(name, "was accepted, and is not published")
                 continue
-            missing = [word for word in said if not self.lines.found[message, word]]
+            missing = [word for word in said if (message, word) not in self.lines.found]
             if missing and not is_killed:
                 yield Violation(name, f"has {len(missing)} words that are not logged")
+        for message, word in sorted(self.lines.found):
+            of = self.taken.get(message)
+            if of is None or word not in self.said[of]:
+                said_by = of or name_of(word) or "unknown"
+                yield Violation(said_by, f"{word!r} is logged of {message}, and must not be")
 
     def _suspect(self, word: str) -> str:
         """Return a message with a word, that with the most trouble."""
