@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from proofs.fakes.faults import Crash
+from proofs.fakes.faults import NO_ANSWER, REFUSED, Crash, Death, Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from proofs.fakes.dynamodb import Call, FakeDynamoDB
+    from proofs.fakes.dynamodb import FakeDynamoDB
 
 T = TypeVar("T")
+CRASH = "crash"
+KINDS = (CRASH, REFUSED, NO_ANSWER)
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class Batch:
     Attributes:
         start_over: begins with fresh clouds and a new process.
         clouds: returns whose hooks all calls share.
-        deliver: delivers all of it by the source's rules until it is settled, whatever dies.
+        deliver: delivers all of it by the source's rules until it is settled, whatever dies; calls
+            `started` of the clouds before each process. Without that the first death is for ever.
         check: asserts that everything is as it must be in the end.
     """
 
@@ -40,26 +43,29 @@ class Batch:
 
 @dataclass(frozen=True)
 class Point:
-    """Where a process dies.
+    """Where a process dies, or what it calls fails.
 
     Attributes:
         number: of the call, from 1.
         side: `before` it takes effect, or `after`.
         is_repeated: whether all was done before, and comes once more.
+        kind: one of KINDS.
     """
 
     number: int
     side: str
     is_repeated: bool
+    kind: str = CRASH
 
     def __str__(self) -> str:
         """Return it in words."""
         again = " of what was done before" if self.is_repeated else ""
-        return f"{self.side} call {self.number}{again}"
+        kind = "" if self.kind == CRASH else f"{self.kind} "
+        return f"{kind}{self.side} call {self.number}{again}"
 
 
-def points(batch: Batch) -> Iterator[Point]:
-    """Run without a crash, first and again, and yield every point at which it could crash.
+def points(batch: Batch, kinds: Sequence[str] = (CRASH,)) -> Iterator[Point]:
+    """Run without a failure, first and again, and yield every point at which something could fail.
 
     A call that was refused had no effect: to die after it is to die before the next.
     """
@@ -67,21 +73,20 @@ def points(batch: Batch) -> Iterator[Point]:
     clouds = batch.clouds()
     effective: set[int] = set()
     clouds.after = lambda call: effective.add(call.number)
-    batch.deliver()
-    batch.check()
-    first = len(clouds.calls)
-    batch.deliver()
-    batch.check()
-    again = len(clouds.calls) - first
-    for is_repeated, begin, calls in ((False, 0, first), (True, first, again)):
-        for number in range(1, calls + 1):
-            yield Point(number, "before", is_repeated)
-            if begin + number in effective:
-                yield Point(number, "after", is_repeated)
+    for is_repeated in (False, True):
+        begin = len(clouds.calls)
+        batch.deliver()
+        end = len(clouds.calls)
+        # Which may call, too.
+        batch.check()
+        for number in range(begin + 1, end + 1):
+            for side in ("before", "after") if number in effective else ("before",):
+                for kind in kinds:
+                    yield Point(number - begin, side, is_repeated, kind)
 
 
 def crash(batch: Batch, point: Point) -> None:
-    """Die at a point, let everything be delivered again, and check.
+    """Die or fail at a point, let everything be delivered again, and check.
 
     Raises:
         AssertionError: something is not as it must be, or nothing died.
@@ -90,19 +95,23 @@ def crash(batch: Batch, point: Point) -> None:
     clouds = batch.clouds()
     if point.is_repeated:
         batch.deliver()
-    due = len(clouds.calls) + point.number
-    died: list[Call] = []
-
-    def die(call: Call) -> None:
-        if call.number == due and not died:
-            died.append(call)
-            raise Crash(f"{call.operation}, {point}")
-
-    setattr(clouds, point.side, die)
+    trouble = (
+        Death(clouds, point.number, point.side)
+        if point.kind == CRASH
+        else Failure(clouds, point.number, point.side, point.kind)
+    )
+    trouble.begin()
     batch.deliver()
-    clouds.before = clouds.after = lambda _call: None
-    assert died, f"nothing died {point}"
+    trouble.end()
+    assert trouble.came, f"nothing died or failed {point}"
     batch.check()
+
+
+def clean_run(batch: Batch) -> dict[str, dict[str, Any]]:
+    """Return the tables after a run without a failure."""
+    batch.start_over()
+    batch.deliver()
+    return batch.clouds().tables
 
 
 def entry_points(folder: Path) -> set[str]:
@@ -115,15 +124,26 @@ def entry_points(folder: Path) -> set[str]:
     return found
 
 
-def again(act: Callable[[], T], times: int = 5) -> T:
-    """Do something until it does not die, as whoever gets no answer does.
+def again(
+    act: Callable[[], T],
+    clouds: FakeDynamoDB,
+    times: int = 5,
+    is_done: Callable[[T], bool] = lambda _answer: True,
+    errors: tuple[type[BaseException], ...] = (Crash,),
+) -> T:
+    """Do something, each time as a new process, until it ends without `errors` and is done.
+
+    So does whoever gets no answer, or one that asks to come again.
 
     Raises:
-        AssertionError: it died every time.
+        AssertionError: it died, or was not done, every time.
     """
     for _ in range(times):
+        clouds.started()
         try:
-            return act()
-        except Crash:
+            answer = act()
+        except errors:
             continue
-    raise AssertionError("it died every time")
+        if is_done(answer):
+            return answer
+    raise AssertionError("it died, or was not done, every time")

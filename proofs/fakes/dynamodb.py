@@ -56,7 +56,7 @@ class Call:
     arguments: dict[str, Any]
 
 
-def _nothing(_call: Call) -> None:
+def _nothing(*_call: Call) -> None:
     pass
 
 
@@ -69,6 +69,7 @@ class FakeDynamoDB:
         calls: what was called, in order.
         before: called before a call takes effect.
         after: called after a call took effect, before its answer.
+        started: whoever runs processes calls it before each of them.
         leave_unprocessed: how many keys each of the next BatchGetItem calls leaves unread.
         indexes: the attribute by which each index sorts, by its name.
         keys: the string attributes that are the key of a table.
@@ -78,6 +79,7 @@ class FakeDynamoDB:
     calls: list[Call] = field(default_factory=list)
     before: Callable[[Call], None] = _nothing
     after: Callable[[Call], None] = _nothing
+    started: Callable[[], None] = _nothing
     leave_unprocessed: list[int] = field(default_factory=list)
     indexes: dict[str, str] = field(default_factory=dict)
     keys: dict[str, tuple[str, ...]] = field(default_factory=dict)

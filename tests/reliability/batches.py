@@ -3,71 +3,135 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
+from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from discovery import updater
 from event_aggregator import aggregator, reader, settings
+from event_aggregator import producer as event_producer
 from local_cloud.redelivery import deliver, deliver_messages
-from proofs.crash_points import Batch, again
+from proofs.crash_points import Batch, again, clean_run
 from proofs.fakes.faults import Crash
 from proofs.pubsub_shapes import curl, one
 from tests.builders import FakeContext, get_summaries, stored_event, stream_batch, trigger
-from tests.consumer import post_events, wanted
-from tests.discovery import item_id, record, uploaded
-from tests.ingest import envelope, fields, inserted, sent
+from tests.discovery import item, item_id, record, uploaded
+from tests.ingest import rejected
 from tests.reliability.custom_resource_batches import closed, emptied
+from tests.reliability.intake_batches import (
+    NOT_JSON,
+    emitted,
+    is_ok,
+    responded,
+    states_read,
+    stored,
+    transformed,
+    triggered,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import pytest
+
+    from proofs.fakes.dynamodb import FakeDynamoDB
 
 ERRORS = (Exception, Crash)
 # Attempts of Lambda at an event that nobody waits for, and of a client at a request.
 ATTEMPTS, PATIENCE = 3, 5
+# Why functions reject what is no good here, in their own words.
+NO_GROUP = "The item has no text 'group'."
+
+
+def invoking(handler: Any, clouds: Callable[[], FakeDynamoDB]) -> Callable[[Any], Any]:
+    """Return what invokes a function, each time as a new process; its answer crosses as JSON."""
+
+    def invoke(event: dict[str, Any]) -> Any:
+        clouds().started()
+        return json.loads(json.dumps(handler(event, FakeContext())))
+
+    return invoke
+
+
+def _is_accepted(answer: dict[str, Any]) -> bool:
+    return bool(answer["statusCode"] == 202)
 
 
 def producer(request: pytest.FixtureRequest) -> Batch:
     functions = request.getfixturevalue("functions")
-    bodies = [{"key": number, "secret": "hunter2"} for number in range(3)]
 
     def client() -> None:
-        for body in bodies:
-            wish = trigger(body, key=f"k{body['key']}")
-            answers = [functions.produce(wish) for _ in range(2)]
-            assert any(each and each["statusCode"] == 202 for each in answers)
+        for number in range(3):
+            attempts = itertools.count(1)
+
+            def post(number: int = number, attempts: Iterator[int] = attempts) -> Any:
+                wish = trigger(
+                    {"key": number, "secret": "hunter2"},
+                    key=f"k{number}",
+                    request_id=f"attempt {next(attempts)}",
+                )
+                before = dict(functions.dynamodb.tables["events"])
+                try:
+                    return event_producer.handler(wish, FakeContext())
+                finally:
+                    # What was stored once stays as it was.
+                    assert before.items() <= functions.dynamodb.tables["events"].items()
+
+            # Twice, as if the first answer had not come.
+            for _ in range(2):
+                again(post, functions.dynamodb, is_done=_is_accepted, errors=ERRORS)
+
+    def without_request_ids(tables: dict[str, Any]) -> dict[str, Any]:
+        kept = copy.deepcopy(tables)
+        for each in kept["events"].values():
+            assert each.pop("correlation_id")["S"].startswith("attempt ")
+        return kept
 
     def check() -> None:
-        stored = functions.dynamodb.tables["events"].values()
+        assert without_request_ids(functions.dynamodb.tables) == clean
+        stored = clean["events"].values()
         assert sorted(each["data"]["M"]["key"]["N"] for each in stored) == ["0", "1", "2"]
 
-    return Batch(functions.start_over, lambda: functions.dynamodb, client, check)
+    made = Batch(functions.start_over, lambda: functions.dynamodb, client, check)
+    clean = without_request_ids(clean_run(made))
+    return made
 
 
 def aggregated(request: pytest.FixtureRequest) -> Batch:
     functions, deployed = (request.getfixturevalue(name) for name in ("functions", "deployed"))
+    # Out of order in time.
     items = [
-        {"id": {"S": f"{n:036}"}} if n % 40 == 7 else stored_event(n, group=n % 5)
+        {"id": {"S": f"{n:036}"}}
+        if n % 40 == 7
+        else stored_event(n, group=n % 5, at=f"12:{n * 37 % 60:02}:00.{n:06}")
         for n in range(250)
     ]
+    bad = {each["id"]["S"] for each in items if len(each) == 1}
     rules = deployed.stream("event_aggregator.aggregator")
+    invoke = invoking(aggregator.handler, lambda: functions.dynamodb)
 
     def run() -> None:
-        records = stream_batch(items)["Records"]
-        done = deliver(
-            records, rules, lambda event: aggregator.handler(event, FakeContext()), errors=ERRORS
-        )
+        done = deliver(stream_batch(items)["Records"], rules, invoke, errors=ERRORS, limit=500)
         assert done.given_up == []
 
     def check() -> None:
-        bad = {each["id"]["S"] for each in items if len(each) == 1}
-        summaries = functions.dynamodb.tables["summaries"].values()
-        assert sum(int(each["item_count"]["N"]) for each in summaries) == 250 - len(bad)
-        assert len(functions.dynamodb.tables["processed"]) == 250 - len(bad)
+        assert functions.dynamodb.tables == clean
+        counts = [int(each["item_count"]["N"]) for each in clean["summaries"].values()]
+        expected = Counter(n % 5 for n in range(250) if n % 40 != 7)
+        assert sorted(counts) == sorted(expected.values())
+        assert len(clean["processed"]) == 250 - len(bad)
         assert set(functions.rejected) == bad
+        assert {each["cause"] for _, each in rejected(functions.sqs)} == {NO_GROUP}
 
-    return Batch(functions.start_over, lambda: functions.dynamodb, run, check)
+    made = Batch(functions.start_over, lambda: functions.dynamodb, run, check)
+    clean = clean_run(made)
+    return made
+
+
+def _has_answered(answer: dict[str, Any]) -> bool:
+    return bool(answer["statusCode"] == 200)
 
 
 def summaries_read(request: pytest.FixtureRequest) -> Batch:
@@ -84,7 +148,9 @@ def summaries_read(request: pytest.FixtureRequest) -> Batch:
         answers.clear()
 
     def run() -> None:
-        answers.append(again(lambda: reader.handler(get_summaries(), FakeContext())))
+        act = partial(invoking(reader.handler, lambda: functions.dynamodb), get_summaries())
+        ok = again(act, functions.dynamodb, is_done=_has_answered, errors=ERRORS)
+        answers.append(ok)
 
     def check() -> None:
         [summary] = json.loads(answers[-1]["body"])["summaries"]
@@ -96,23 +162,26 @@ def summaries_read(request: pytest.FixtureRequest) -> Batch:
 def updated(request: pytest.FixtureRequest) -> Batch:
     discovery, deployed = (request.getfixturevalue(name) for name in ("discovery", "deployed"))
     rules = deployed.queue("discovery.updater")
-    numbers = [1, 2, 3, 99, 4, 5, 3, 6, 7, 8]
+    # Two batches, with a message twice and one that is no good.
+    numbers = [1, 2, 3, 99, 4, 5, 3, *range(6, 13)]
     messages = [record(f"m{place}", uploaded(number)) for place, number in enumerate(numbers)]
+    invoke = invoking(updater.handler, lambda: discovery.dynamodb)
 
     def start() -> None:
         discovery.start_over()
-        discovery.store(range(1, 9))
+        discovery.store(range(1, 13))
 
     def run() -> None:
-        done = deliver_messages(
-            messages, rules, lambda event: updater.handler(event, FakeContext()), errors=ERRORS
-        )
+        done = deliver_messages(messages, rules, invoke, errors=ERRORS, limit=500)
         assert done.dead == []
 
     def check() -> None:
-        assert {each["version"]["N"] for each in discovery.items.values()} == {"2"}
-        assert discovery.announced.keys() == {item_id(number) for number in range(1, 9)}
+        assert discovery.items == {item_id(n): item(n, version=2) for n in range(1, 13)}
+        assert discovery.announced.keys() == discovery.items.keys()
         assert discovery.rejected.keys() == {"m3"}
+        assert {each["cause"] for _, each in rejected(discovery.sqs)} == {
+            f"There is no item {item_id(99)}."
+        }
 
     return Batch(start, lambda: discovery.dynamodb, run, check)
 
@@ -121,13 +190,25 @@ def _words(number: int) -> str:
     return " ".join(f"w{each}" for each in range(number))
 
 
+def _survives(words: Any, act: Any, *arguments: Any) -> bool:
+    """Run something as a new process, and return whether it came to its end."""
+    words.dynamodb.started()
+    return bool(words.survives(act, *arguments))
+
+
 def counted(request: pytest.FixtureRequest) -> Batch:
     words = request.getfixturevalue("words")
+    answers: list[Any] = []
+
+    def post() -> None:
+        answers.append(words.post(curl({"text": _words(250)}, key="k")))
 
     def run() -> None:
         for _ in range(PATIENCE):
-            if words.survives(lambda: words.post(curl({"text": _words(250)}, key="k"))):
+            if _survives(words, post) and answers[-1][0] == 200:
                 return
+            # Whoever comes again does so later.
+            words.pass_time(60)
         raise AssertionError("never answered")
 
     def check() -> None:
@@ -150,13 +231,13 @@ def subscribed(request: pytest.FixtureRequest, act: str) -> Batch:
 
     def run() -> None:
         for each in words.due:
-            done = [words.survives(getattr(words, act), each) for _ in range(ATTEMPTS)]
+            done = [_survives(words, getattr(words, act), each) for _ in range(ATTEMPTS)]
             assert any(done)
 
     def check() -> None:
         points = 11 if act == "multiply" else 1
         assert set(words.counts.values()) == {points}
-        assert {cause["cause"][:20] for _, cause in words.rejected} == {"The body is not JSON"}
+        assert {cause["cause"] for _, cause in words.rejected} == {NOT_JSON}
         assert act == "multiply" or {word for _, word in words.logged} == {*_words(250).split()}
 
     return Batch(start, lambda: words.dynamodb, run, check)
@@ -179,7 +260,7 @@ def words_read(request: pytest.FixtureRequest) -> Batch:
     return Batch(
         start,
         lambda: words.dynamodb,
-        lambda: answers.append(again(get)),
+        lambda: answers.append(again(get, words.dynamodb, is_done=is_ok, errors=ERRORS)),
         lambda: _same(answers[-1], (200, {"word": "hello", "count": 1, "occurrences": 1})),
     )
 
@@ -188,93 +269,9 @@ def _same(found: object, expected: object) -> None:
     assert found == expected
 
 
-def taken_in(request: pytest.FixtureRequest, hop: str) -> Batch:
-    """Return a batch of one of the functions between record and state."""
-    intake = request.getfixturevalue("intake")
-    numbers = [*range(1, 16), *range(17, 46)]
-    due: list[Any] = []
-
-    def start() -> None:
-        intake.start_over()
-        due.clear()
-        if hop == "transformer":
-            due.extend([*(fields(number) for number in numbers), b'{"bad": 1}'])
-            return
-        messages = [sent(envelope(number), f"m{number}") for number in numbers]
-        due.extend([*messages, sent("{", "m0", group=messages[0]["attributes"]["MessageGroupId"])])
-        if hop == "storer":
-            return
-        intake.store(messages)
-        due.clear()
-        bad = {"entity": {"S": "order/x"}, "at": {"S": "2026"}}
-        records = [inserted(each, n) for n, each in enumerate([*intake.ingest.items, bad], 1)]
-        due.extend(records)
-        if hop == "responder":
-            intake.emit(records[:-1])
-            due.clear()
-            due.extend(intake.on_bus())
-        intake.ingest.dynamodb.calls.clear()
-
-    acts = {"transformer": intake.put, "storer": intake.store, "emitter": intake.emit}
-
-    def run() -> None:
-        acts.get(hop, intake.respond)(due)
-
-    def check() -> None:
-        ids = {f"e{number}" for number in numbers}
-        assert not any(intake.dead.values())
-        match hop:
-            case "transformer":
-                assert set(intake.lake_ids) == intake.queued_ids == ids
-            case "storer":
-                assert intake.stored_ids == dict.fromkeys(ids, 1)
-            case "emitter":
-                assert {json.loads(each["Detail"])["id"] for each in intake.ingest.emitted} == ids
-            case _:
-                assert intake.counted_ids == ids
-                assert sum(intake.consumer.totals.values()) == len(ids)
-        assert len({record.get("recordId") == "r45" for record, _ in intake.ingest.rejected}) <= 2
-        assert hop == "responder" or intake.ingest.rejected
-
-    return Batch(start, lambda: intake.ingest.dynamodb, run, check)
-
-
-def triggered(request: pytest.FixtureRequest) -> Batch:
-    consumer = request.getfixturevalue("consumer")
-
-    def check() -> None:
-        assert {json.loads(each["body"])["resources"][0] for each in consumer.queued} == {
-            "order/o-1"
-        }
-        assert len({json.loads(each["body"])["detail"]["id"] for each in consumer.queued}) == 1
-        assert len(consumer.dynamodb.tables["requests"]) == 1
-
-    return Batch(
-        consumer.start_over,
-        lambda: consumer.dynamodb,
-        lambda: again(lambda: consumer.post(post_events(wanted(), key="k"))),
-        check,
-    )
-
-
-def states_read(request: pytest.FixtureRequest) -> Batch:
-    consumer = request.getfixturevalue("consumer")
-    answers: list[Any] = []
-
-    def check() -> None:
-        assert answers[-1][0] == 200
-
-    return Batch(
-        consumer.start_over,
-        lambda: consumer.dynamodb,
-        lambda: answers.append(again(lambda: consumer.get("/totals"))),
-        check,
-    )
-
-
 HANDLERS: dict[str, Callable[[pytest.FixtureRequest], Batch]] = {
     "consumer.reader": states_read,
-    "consumer.responder": lambda request: taken_in(request, "responder"),
+    "consumer.responder": responded,
     "consumer.trigger": triggered,
     "custom_resources.close_default_group": closed,
     "custom_resources.empty_bucket": emptied,
@@ -282,9 +279,9 @@ HANDLERS: dict[str, Callable[[pytest.FixtureRequest], Batch]] = {
     "event_aggregator.aggregator": aggregated,
     "event_aggregator.producer": producer,
     "event_aggregator.reader": summaries_read,
-    "ingest.emitter": lambda request: taken_in(request, "emitter"),
-    "ingest.storer": lambda request: taken_in(request, "storer"),
-    "ingest.transformer": lambda request: taken_in(request, "transformer"),
+    "ingest.emitter": emitted,
+    "ingest.storer": stored,
+    "ingest.transformer": transformed,
     "pubsub.counter": counted,
     "pubsub.multiplier": lambda request: subscribed(request, "multiply"),
     "pubsub.reader": words_read,

@@ -51,12 +51,21 @@ def chaos_seeds(request: pytest.FixtureRequest) -> int:
 @pytest.fixture
 def chaos_events(request: pytest.FixtureRequest, chaos_seeds: int) -> int:
     events: int = request.config.getoption("chaos_events", default=CHAOS_EVENTS)
-    if chaos_seeds * events < CHAOS_SEEDS * CHAOS_EVENTS:
-        raise pytest.UsageError(
+    if problem := too_few(chaos_seeds, events):
+        raise pytest.UsageError(problem)
+    return events
+
+
+def too_few(seeds: int, events: int) -> str:
+    """Say what so many seeds with so many events each lack; "" for nothing."""
+    if events < CHAOS_EVENTS:
+        return f"{CHAOS_EVENTS} events in each seed at least: fewer have not every kind of poison."
+    if seeds * events < CHAOS_SEEDS * CHAOS_EVENTS:
+        return (
             f"{CHAOS_SEEDS * CHAOS_EVENTS:,} events in all seeds at least: fewer do not see "
             "everything that can go wrong."
         )
-    return events
+    return ""
 
 
 @pytest.fixture(scope="session")
@@ -78,6 +87,7 @@ class Functions:
 
     def produce(self, request: dict[str, Any]) -> dict[str, Any] | None:
         """Return the answer, or None if the process died."""
+        self.dynamodb.started()
         try:
             answer: dict[str, Any] = producer.handler(request, FakeContext())
         except Crash:
@@ -87,6 +97,7 @@ class Functions:
     def aggregate(self, items: Sequence[Item]) -> Sequence[Item]:
         """Return what of the batch comes again: all, if the process died or raised."""
         batch = stream_batch(items)
+        self.dynamodb.started()
         try:
             answer = aggregator.handler(batch, FakeContext())
         except (Crash, self.dynamodb.exceptions.ClientError):

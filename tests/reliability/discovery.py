@@ -62,11 +62,13 @@ class Discovery:
         script = Script(
             "items", "files", UPLOADED, OWNER, **self._clients(), tries=lambda: range(3)
         )
+        self.dynamodb.started()
         submissions = [write(folder, name, wanted) for name in names]
         return list(script.submit(submissions, concurrency=1))
 
     def update(self, records: Sequence[Record]) -> list[Record]:
         """Return which messages come again: all, if the process died or raised."""
+        self.dynamodb.started()
         try:
             answer = updater.handler({"Records": list(records)}, FakeContext())
         except Crash:
@@ -77,6 +79,7 @@ class Discovery:
 
     def listen(self) -> None:
         """Run the service until no message is left; crashes end it."""
+        self.dynamodb.started()
         service = Service(
             "items",
             "files",

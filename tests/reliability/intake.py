@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +20,7 @@ from local_cloud.redelivery import deliver, deliver_messages
 from proofs.fakes.faults import Crash
 from tests.builders import FakeContext
 from tests.consumer import received
-from tests.ingest import NOON, STREAM, as_bytes, inserted
+from tests.ingest import KINDS, NOON, STREAM, as_bytes, at, envelope, inserted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from tests.ingest import Ingest, Record
 
 ERRORS = (Exception, Crash)
-_MAPPING = "AWS::Lambda::EventSourceMapping"
 _PUT = NOON.timestamp()
 
 
@@ -64,9 +64,18 @@ class Rules:
         )
 
 
-def _on_the_wire(answer: object) -> Any:
-    """Return an answer as the service gets it: as JSON."""
-    return json.loads(json.dumps(answer))
+def out_of_order(count: int, entities: int = 30) -> list[Record]:
+    """Return events whose order of arrival is not that of their times."""
+    return [
+        envelope(
+            number,
+            type=KINDS[number % 4],
+            subject=f"s{number % entities}",
+            time=at(number * 37 % 101),
+            data={"number": number},
+        )
+        for number in range(count)
+    ]
 
 
 @dataclass
@@ -107,10 +116,9 @@ class Intake:
         def invoke(batch: Sequence[firehose_delivery.Record]) -> Record:
             event = firehose_delivery.event(STREAM, "invocation", batch)
             try:
-                answer = transformer.handler(event, FakeContext(function_name="transformer"))
+                return {"body": self._invoke(transformer, event)}
             except ERRORS:
                 return {"error": True}
-            return {"body": _on_the_wire(answer)}
 
         def wait(_seconds: float) -> None:
             self.ingest.sqs.let_pass(pause)
@@ -129,9 +137,7 @@ class Intake:
         due = queued[self.seen["queue"] :] if messages is None else messages
         self.seen["queue"] = len(queued)
 
-        def invoke(event: Record) -> object:
-            return _on_the_wire(storer.handler(event, FakeContext(function_name="storer")))
-
+        invoke = partial(self._invoke, storer)
         done = deliver_messages(due, self.rules.fifo, invoke, errors=ERRORS, limit=2_000)
         self.dead.setdefault("queue", []).extend(map(dict, done.dead))
         return done
@@ -146,10 +152,8 @@ class Intake:
         ]
         self.seen["stream"] = len(items)
 
-        def invoke(event: Record) -> object:
-            return _on_the_wire(emitter.handler(event, FakeContext(function_name="emitter")))
-
         due = new if records is None else records
+        invoke = partial(self._invoke, emitter)
         done = deliver(due, self.rules.table, invoke, errors=ERRORS, limit=2_000)
         self.dead.setdefault("stream", []).extend(
             dict(record.payload) for each in done.given_up for record in each.batch.records
@@ -175,11 +179,8 @@ class Intake:
 
     def respond(self, messages: Sequence[Record] | None = None) -> Delivered:
         """Deliver what is new on the bus, or `messages`."""
-
-        def invoke(event: Record) -> object:
-            return _on_the_wire(responder.handler(event, FakeContext(function_name="responder")))
-
         due = self.on_bus() if messages is None else messages
+        invoke = partial(self._invoke, responder)
         done = deliver_messages(due, self.rules.buffer, invoke, errors=ERRORS, limit=2_000)
         self.dead.setdefault("buffer", []).extend(map(dict, done.dead))
         return done
@@ -215,10 +216,21 @@ class Intake:
     def counted_ids(self) -> set[str]:
         return {marker.rpartition(" ")[2] for marker in self.consumer.markers}
 
-    def expect_counted(self, details: Iterable[Record]) -> None:
-        """Check store, totals and states against events: each once, the latest of each entity."""
+    def _invoke(self, function: Any, event: Record) -> Any:
+        """Return a function's answer as the service gets it: as JSON."""
+        self.ingest.dynamodb.started()
+        name = function.__name__.rpartition(".")[2]
+        return json.loads(json.dumps(function.handler(event, FakeContext(function_name=name))))
+
+    def expect_counted(self, details: Iterable[Record], *, are_stored: bool = True) -> None:
+        """Check store, totals and states against events: each once, the latest of each entity.
+
+        Args:
+            details: the events.
+            are_stored: whether they came to the consumer by the store.
+        """
         made = {each["id"]: each for each in details}
-        assert self.stored_ids == dict.fromkeys(made, 1)
+        assert self.stored_ids == (dict.fromkeys(made, 1) if are_stored else {})
         assert self.counted_ids == made.keys()
         assert self.consumer.totals == Counter(each["type"] for each in made.values())
         states = {}

@@ -12,37 +12,32 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from event_aggregator import aggregator
-from local_cloud.delivery import StreamSettings
 from local_cloud.redelivery import Delivered, deliver
 from proofs.fakes.dynamodb import Call, refusal
-from proofs.fakes.faults import Crash, crash_at
+from proofs.fakes.faults import Crash
 from tests.builders import FakeContext, stored_event, stream_batch
-from tests.template.synth import resources, synthesize
 
 if TYPE_CHECKING:
+    from local_cloud.delivery import StreamSettings
+    from proofs.deployed import Deployed
     from tests.reliability.conftest import Functions, Item
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")
-EVENTS, GROUPS, CALLS = 250, 5, 4
+EVENTS, GROUPS = 250, 5
 BAD = 137
 
 
-@pytest.fixture(scope="session")
-def mapping(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+@pytest.fixture
+def mapping(deployed: Deployed) -> StreamSettings:
     """The event source mapping of the synthesized stack."""
-    synth = synthesize(tmp_path_factory.mktemp("reliability") / "cdk.out")
-    [found] = resources(
-        synth.templates["EventAggregator"], "AWS::Lambda::EventSourceMapping"
-    ).values()
-    properties: dict[str, Any] = found["Properties"]
-    return properties
+    return deployed.stream("event_aggregator.aggregator")
 
 
 def events() -> list[Item]:
     return [stored_event(n, group=n % GROUPS) for n in range(EVENTS)]
 
 
-def redeliver(items: list[Item], mapping: dict[str, Any]) -> Delivered:
+def redeliver(items: list[Item], mapping: StreamSettings) -> Delivered:
     """Deliver by the rules until every record is processed or given up."""
 
     def invoke(event: dict[str, Any]) -> object:
@@ -51,7 +46,7 @@ def redeliver(items: list[Item], mapping: dict[str, Any]) -> Delivered:
 
     return deliver(
         stream_batch(items)["Records"],
-        StreamSettings.of(mapping),
+        mapping,
         invoke,
         errors=(Exception, Crash),
         limit=500,
@@ -73,7 +68,7 @@ def touches(call: Call, event: Item) -> bool:
 
 
 def test_a_record_that_kills_the_function_is_isolated_and_the_others_count(
-    functions: Functions, mapping: dict[str, Any]
+    functions: Functions, mapping: StreamSettings
 ) -> None:
     # GIVEN a record at which the function dies, so that it cannot report it
     items = events()
@@ -94,7 +89,7 @@ def test_a_record_that_kills_the_function_is_isolated_and_the_others_count(
 
 
 def test_records_that_fail_three_times_count_in_the_end_and_nothing_is_given_up(
-    functions: Functions, mapping: dict[str, Any]
+    functions: Functions, mapping: StreamSettings
 ) -> None:
     # GIVEN a group whose transactions are refused three times
     items = events()
@@ -117,7 +112,7 @@ def test_records_that_fail_three_times_count_in_the_end_and_nothing_is_given_up(
 
 
 def test_what_is_reported_as_failed_comes_again_and_the_rest_counts_meanwhile(
-    functions: Functions, mapping: dict[str, Any]
+    functions: Functions, mapping: StreamSettings
 ) -> None:
     # GIVEN one refusal, of the transaction with the last event
     items = events()
@@ -142,7 +137,7 @@ def test_what_is_reported_as_failed_comes_again_and_the_rest_counts_meanwhile(
 
 
 def test_an_outage_ends_in_the_dead_letter_queue_in_few_invocations_and_blocks_nothing(
-    functions: Functions, mapping: dict[str, Any]
+    functions: Functions, mapping: StreamSettings
 ) -> None:
     # GIVEN a DynamoDB that refuses everything
     def refuse(call: Call) -> None:
@@ -155,29 +150,12 @@ def test_an_outage_ends_in_the_dead_letter_queue_in_few_invocations_and_blocks_n
 
     # THEN each record is given up once, after the tries that the template allows
     assert given_up(delivered) == [f"{n + 1:021d}" for n in range(EVENTS)]
-    assert len(delivered.sent) == mapping["MaximumRetryAttempts"] + 1
+    assert len(delivered.sent) == mapping.retries + 1
     assert counts(functions) == []
 
 
-@pytest.mark.parametrize("side", ["before", "after"])
-@pytest.mark.parametrize("number", range(1, CALLS + 1))
-def test_whatever_call_it_dies_in_once_the_rules_bring_every_event_to_count_once(
-    functions: Functions, mapping: dict[str, Any], number: int, side: str
-) -> None:
-    # GIVEN a function that dies in one of its calls, before or after it took effect
-    setattr(functions.dynamodb, side, crash_at(number))
-
-    # WHEN
-    delivered = redeliver(events(), mapping)
-
-    # THEN
-    assert given_up(delivered) == []
-    assert counts(functions) == [EVENTS // GROUPS] * GROUPS
-    assert len(functions.dynamodb.tables["processed"]) == EVENTS
-
-
 def test_impossible_records_are_put_aside_once_though_their_neighbours_come_again(
-    functions: Functions, mapping: dict[str, Any]
+    functions: Functions, mapping: StreamSettings
 ) -> None:
     # GIVEN impossible records, and a group that is refused twice
     items = [{"id": each["id"]} if n % 50 == 7 else each for n, each in enumerate(events())]

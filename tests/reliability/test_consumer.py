@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import random
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ReadTimeoutError
 
 from consumer.responding import respond
 from consumer.tables import Tables
-from proofs.fakes.dynamodb import Call, cancellation, refusal
-from proofs.fakes.faults import Crash, Death, crash_at
+from proofs.fakes.dynamodb import Call, cancellation
+from proofs.fakes.faults import Crash, Death
 from shared import entity_events
-from tests.consumer import Consumer, batch, post_events, wanted
-from tests.ingest import KINDS, NOON, at, envelope
+from tests.consumer import Consumer, batch
+from tests.ingest import NOON, at, envelope
+from tests.reliability.intake import out_of_order
 from tests.reliability.interleaving import all_orders, interleave
 
 if TYPE_CHECKING:
@@ -31,33 +30,15 @@ EVENTS, CALLS = 150, 7
 TABLES = Tables("markers", "totals", "entities")
 
 
-def events(count: int, entities: int = 30) -> list[dict[str, Any]]:
-    """Return events whose order of arrival is not that of their times."""
-    return [
-        envelope(
-            number,
-            type=KINDS[number % 4],
-            subject=f"s{number % entities}",
-            time=at(number * 37 % 101),
-            data={"number": number},
-        )
-        for number in range(count)
-    ]
-
-
 def messages() -> list[dict[str, Any]]:
-    bodies: list[Any] = [*events(EVENTS)]
+    bodies: list[Any] = [*out_of_order(EVENTS)]
     bodies[60] = "{"
     return batch(bodies)
 
 
 def expect_all(intake: Intake) -> None:
-    counted = [each for number, each in enumerate(events(EVENTS)) if number != 60]
-    # Nothing went through the store here.
-    intake.ingest.dynamodb.tables["events"] = {
-        each["id"]: {"event": {"M": {"id": {"S": each["id"]}}}} for each in counted
-    }
-    intake.expect_counted(counted)
+    counted = [each for number, each in enumerate(out_of_order(EVENTS)) if number != 60]
+    intake.expect_counted(counted, are_stored=False)
     assert {record["messageId"] for record, _ in intake.consumer.rejected} == {"m61"}
     assert intake.dead["buffer"] == []
 
@@ -67,44 +48,6 @@ def test_a_clean_run_makes_the_calls_that_are_failed_here(intake: Intake) -> Non
     operations = [call.operation for call in intake.ingest.dynamodb.calls]
     assert len(operations) == CALLS
     expect_all(intake)
-
-
-@SIDES
-@pytest.mark.parametrize("kind", ["crash", "refused", "no answer"])
-@pytest.mark.parametrize("number", range(1, CALLS + 1))
-def test_whatever_call_fails_each_event_counts_once_and_states_are_the_latest(
-    intake: Intake, number: int, kind: str, side: str
-) -> None:
-    # GIVEN
-    def fail(call: Call) -> None:
-        if call.number == number:
-            if kind == "crash":
-                raise Crash
-            if kind == "refused":
-                raise refusal("AccessDeniedException", call.operation)
-            raise ReadTimeoutError(endpoint_url="https://aws")
-
-    setattr(intake.ingest.dynamodb, side, fail)
-    # WHEN
-    intake.respond(messages())
-    # THEN
-    expect_all(intake)
-
-
-@SIDES
-@pytest.mark.parametrize("number", range(1, CALLS + 1))
-def test_the_responder_dies_again_with_what_was_counted(
-    intake: Intake, number: int, side: str
-) -> None:
-    # GIVEN messages whose success was never recorded
-    intake.respond(messages())
-    before = json.dumps(intake.ingest.dynamodb.tables)
-    # WHEN
-    calls = len(intake.ingest.dynamodb.calls)
-    setattr(intake.ingest.dynamodb, side, crash_at(calls + number))
-    intake.respond(messages())
-    # THEN
-    assert json.dumps(intake.ingest.dynamodb.tables) == before
 
 
 @SIDES
@@ -183,7 +126,7 @@ def test_many_responders_with_overlapping_batches_of_which_some_die(
     for round_seed in range(seed, seed + 20):
         generator = random.Random(round_seed)  # noqa: S311
         consumer.start_over()
-        details = events(40, entities=3)
+        details = out_of_order(40, entities=3)
 
         def trouble(call: Call, generator: random.Random = generator) -> None:
             chance = generator.random()
@@ -204,20 +147,3 @@ def test_many_responders_with_overlapping_batches_of_which_some_die(
         process(consumer, details)()
         # THEN
         expect_states(consumer, details, f"round seed {round_seed}")
-
-
-@SIDES
-@pytest.mark.parametrize("number", [1, 2])
-def test_the_trigger_dies_in_any_call_and_a_client_that_repeats_its_key_counts_once(
-    consumer: Consumer, number: int, side: str
-) -> None:
-    # GIVEN a process that records and queues
-    with Death(consumer.dynamodb, number, side) as death:
-        consumer.post(post_events(wanted(), key="k"))
-    assert death.came
-    # WHEN
-    assert consumer.post(post_events(wanted(), key="k"))[0] == 202
-    consumer.respond(consumer.queued)
-    # THEN
-    assert consumer.totals == {"order": 1}
-    assert consumer.states.keys() == {"order/o-1"}

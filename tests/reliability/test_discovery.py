@@ -135,23 +135,6 @@ def test_the_updater_dies_in_every_call_of_every_delivery_but_the_last(
     expect_all_updated(discovery)
 
 
-@SIDES
-@NUMBERS
-def test_the_lambda_service_repeats_a_batch_that_was_handled(
-    discovery: Discovery, number: int, side: str
-) -> None:
-    # GIVEN a batch whose success was never recorded
-    whole(discovery, batch())
-    before = {key: dict(value) for key, value in discovery.items.items()}
-    # WHEN it comes again, dies, and comes again
-    with Death(discovery.dynamodb, number, side):
-        discovery.update(batch())
-    whole(discovery, batch())
-    # THEN
-    assert discovery.items == before
-    expect_all_updated(discovery)
-
-
 @REDELIVERIES
 @pytest.mark.parametrize("code", ["ThrottlingException", "AccessDenied"])
 @pytest.mark.parametrize("number", range(1, CALLS + 2))

@@ -7,24 +7,23 @@ to work) fails a test here by name.
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from discovery import updater
-from local_cloud.queue_delivery import QueueSettings
 from local_cloud.redelivery import Delivered, deliver_messages
 from odyssey_cli.flows.discovery import STACK
 from proofs.fakes.dynamodb import Call, refusal
-from proofs.fakes.faults import Crash, Death
+from proofs.fakes.faults import Crash
 from tests.builders import FakeContext
 from tests.discovery import item_id, record, uploaded
-from tests.template.synth import Template, resources, synthesize
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from local_cloud.queue_delivery import QueueSettings
+    from proofs.deployed import Deployed
     from tests.reliability.discovery import Discovery, Record
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")
@@ -32,23 +31,10 @@ MESSAGES = 95
 POISON = {17: "{", 40: json.dumps({"id": "x"}), 41: uploaded(9_999), 94: '"text"'}
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
-    folder = tmp_path_factory.mktemp("reliability-discovery") / "cdk.out"
-    found: Template = synthesize(folder).templates[STACK]
-    return found
-
-
-@pytest.fixture(scope="session")
-def by_rules(template: Template) -> QueueSettings:
+@pytest.fixture
+def by_rules(deployed: Deployed) -> QueueSettings:
     """What the queue of uploaded items and its one mapping say."""
-    [mapping] = resources(template, "AWS::Lambda::EventSourceMapping").values()
-    [queue, _] = mapping["Properties"]["EventSourceArn"]["Fn::GetAtt"]
-    properties: dict[str, Any] = resources(template)[queue]["Properties"]
-    settings = QueueSettings.of(
-        mapping["Properties"], fifo=False, visibility=properties["VisibilityTimeout"]
-    )
-    return replace(settings, max_receives=properties["RedrivePolicy"]["maxReceiveCount"])
+    return deployed.queue("discovery.updater")
 
 
 @pytest.fixture(autouse=True)
@@ -88,12 +74,10 @@ def ids_but(*left_out: int) -> set[str]:
 
 
 def test_the_function_has_a_sixth_of_the_time_that_its_messages_are_hidden(
-    template: Template, by_rules: QueueSettings
+    deployed: Deployed, by_rules: QueueSettings
 ) -> None:
     # "Using Lambda with Amazon SQS"
-    [mapping] = resources(template, "AWS::Lambda::EventSourceMapping").values()
-    function = resources(template)[mapping["Properties"]["FunctionName"]["Ref"]]
-    assert by_rules.visibility >= 6 * function["Properties"]["Timeout"]
+    assert by_rules.visibility >= 6 * deployed.timeout("discovery.updater")
     assert by_rules.batch_size == 10
     assert by_rules.max_receives is not None
     assert by_rules.max_receives >= 5
@@ -189,23 +173,8 @@ def test_a_message_that_kills_the_function_takes_no_more_than_its_batch_along(
     assert updated_items(discovery) == discovery.announced.keys() == ids_but(33)
 
 
-@pytest.mark.parametrize("side", ["before", "after"])
-@pytest.mark.parametrize("number", [1, 5, 10, 11])
-def test_whatever_call_it_dies_in_once_the_rules_bring_every_item_to_be_updated(
-    discovery: Discovery, by_rules: QueueSettings, number: int, side: str
-) -> None:
-    # GIVEN a function that dies in its first invocation
-    with Death(discovery.dynamodb, number, side):
-        updater.handler({"Records": messages()[:10]}, FakeContext())
-    # WHEN
-    delivered = redeliver(messages(), by_rules)
-    # THEN
-    assert delivered.dead == []
-    assert updated_items(discovery) == discovery.announced.keys() == ids_but()
-
-
-def test_the_stack_tells_the_script_and_the_service_what_they_ask_for(template: Template) -> None:
-    assert template["Outputs"].keys() >= {
+def test_the_stack_tells_the_script_and_the_service_what_they_ask_for(deployed: Deployed) -> None:
+    assert deployed.templates[STACK]["Outputs"].keys() >= {
         "ItemsTable",
         "FilesBucket",
         "UploadedQueueUrl",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import random
 from typing import TYPE_CHECKING
 
@@ -102,23 +101,6 @@ def test_the_aggregator_dies_in_every_call_of_every_delivery_but_the_last(
         setattr(functions.dynamodb, side, faults.crash_at(len(functions.dynamodb.calls) + number))
         functions.aggregate(items)
     setattr(functions.dynamodb, side, lambda _call: None)
-    whole(functions, items)
-    # THEN
-    assert functions.dynamodb.tables == clean
-
-
-@SIDES
-@pytest.mark.parametrize("number", range(1, CALLS + 1))
-def test_the_lambda_service_repeats_a_batch_that_was_handled(
-    functions: Functions, number: int, side: str
-) -> None:
-    # GIVEN a batch whose success was never recorded
-    items = batch()
-    clean = clean_run(functions, items)
-    whole(functions, items)
-    # WHEN it comes again, dies, and comes again
-    setattr(functions.dynamodb, side, faults.crash_at(len(functions.dynamodb.calls) + number))
-    functions.aggregate(items)
     whole(functions, items)
     # THEN
     assert functions.dynamodb.tables == clean
@@ -239,32 +221,6 @@ def split(generator: random.Random, items: Sequence[Item]) -> list[Sequence[Item
 
 
 @SIDES
-@pytest.mark.parametrize("number", range(1, len(KEYS) + 1))
-def test_the_producer_dies_in_any_call_and_a_client_that_repeats_its_key_stores_once(
-    functions: Functions, number: int, side: str
-) -> None:
-    # GIVEN the events that a clean run stores
-    requests = [trigger({"key": key}, key=key, request_id=f"first {key}") for key in KEYS]
-    for request in requests:
-        functions.produce(request)
-    clean = functions.dynamodb.tables
-    functions.start_over()
-    setattr(functions.dynamodb, side, faults.crash_at(number))
-    # WHEN a client repeats what got no answer
-    answers = [functions.produce(request) for request in requests]
-    assert answers.count(None) == 1
-    before = copy.deepcopy(functions.dynamodb.tables["events"])
-    repeated = trigger({"key": KEYS[number - 1]}, key=KEYS[number - 1], request_id="second")
-    answer = functions.produce(repeated)
-    # THEN
-    assert answer is not None
-    assert answer["statusCode"] == 202
-    assert without_request_id(functions.dynamodb.tables) == without_request_id(clean)
-    # What was stored once stays as it was.
-    assert side == "before" or functions.dynamodb.tables["events"] == before
-
-
-@SIDES
 def test_from_request_to_summary_a_crash_at_every_step_counts_each_event_once(
     functions: Functions, side: str
 ) -> None:
@@ -286,11 +242,3 @@ def test_from_request_to_summary_a_crash_at_every_step_counts_each_event_once(
     summaries = functions.dynamodb.tables["summaries"].values()
     counts = {item["group_label"]["S"]: item["item_count"]["N"] for item in summaries}
     assert counts == {'{"group":0}': "3", '{"group":1}': "3"}
-
-
-def without_request_id(tables: Tables) -> Tables:
-    """Return the tables without what differs between a request and its repetition."""
-    kept = copy.deepcopy(tables)
-    for item in kept["events"].values():
-        del item["correlation_id"]
-    return kept

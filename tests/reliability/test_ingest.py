@@ -256,22 +256,6 @@ def test_whatever_call_of_the_storer_fails_each_event_is_stored_once_in_its_orde
     expect_stored(intake)
 
 
-@SIDES
-@pytest.mark.parametrize("number", range(1, STORER_CALLS + 1))
-def test_the_storer_dies_again_with_messages_that_were_stored(
-    intake: Intake, number: int, side: str
-) -> None:
-    # GIVEN messages whose success was never recorded
-    intake.store(messages())
-    before = dict(intake.ingest.dynamodb.tables["events"])
-    # WHEN they come again, and it dies
-    calls = len(intake.ingest.dynamodb.calls)
-    setattr(intake.ingest.dynamodb, side, crash_at(calls + number))
-    intake.store(messages())
-    # THEN
-    assert intake.ingest.dynamodb.tables["events"] == before
-
-
 def test_an_outage_of_the_storer_ends_in_dead_letters_which_brought_back_are_stored(
     intake: Intake,
 ) -> None:

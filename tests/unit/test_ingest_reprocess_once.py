@@ -132,7 +132,9 @@ def test_who_dies_in_any_call_and_runs_it_again_doubles_nothing_and_loses_nothin
         assert intake.readings() == EXPECTED
         assert intake.s3.objects == {}
 
-    batch = Batch(start_over, lambda: intake.dynamodb, lambda: again(intake.run), check)
+    batch = Batch(
+        start_over, lambda: intake.dynamodb, lambda: again(intake.run, intake.dynamodb), check
+    )
     # WHEN it dies in each of its calls
     found = list(points(batch))
     for point in found:
